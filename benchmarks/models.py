@@ -1,0 +1,108 @@
+"""ONNX models of workloads in QOperator form, with seeded weights; no ONNX Runtime needed.
+
+In: a `Workload`. Out: a model of one node, written to a folder.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from workloads import Conv, Gemm, Workload
+
+Array = NDArray[Any]
+
+_X_SCALE, _W_SCALE = np.float32(0.02), np.float32(0.01)
+_DTYPES = {"int8": TensorProto.INT8, "int32": TensorProto.INT32, "uint8": TensorProto.UINT8}
+
+
+def write_model(workload: Workload, folder: Path) -> Path:
+    """Write the model of a workload; equal for equal names and shapes."""
+    generator = np.random.default_rng(zlib.crc32(workload.name.encode()))
+    match workload.shape:
+        case Gemm():
+            model = _gemm(workload.name, workload.shape, generator)
+        case Conv():
+            model = _conv(workload.name, workload.shape, generator)
+    path = folder / f"{workload.name}.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def _gemm(name: str, shape: Gemm, generator: np.random.Generator) -> onnx.ModelProto:
+    inputs: dict[str, tuple[str, tuple[int, ...]]] = {"a": ("int8", (shape.m, shape.k))}
+    stored: dict[str, Array] = {}
+    if shape.stored:
+        stored["b"] = _weights(generator, (shape.k, shape.n))
+    else:
+        inputs["b"] = ("int8", (shape.k, shape.n))
+    y = (shape.result, (shape.m, shape.n))
+    if shape.result == "int32":
+        return _model(name, "MatMulInteger", ["a", "b"], inputs, stored, y)
+    stored |= {
+        "a_scale": np.asarray(_X_SCALE),
+        "b_scale": np.asarray(_W_SCALE),
+        "y_scale": _result_scale(shape.k),
+    }
+    zeros = {"a_zero": 3, "b_zero": 0, "y_zero": -5}
+    stored |= {name: np.asarray(value, np.int8) for name, value in zeros.items()}
+    order = ["a", "a_scale", "a_zero", "b", "b_scale", "b_zero", "y_scale", "y_zero"]
+    return _model(name, "QLinearMatMul", order, inputs, stored, y)
+
+
+def _conv(name: str, shape: Conv, generator: np.random.Generator) -> onnx.ModelProto:
+    """Weights with a scale per output channel, uint8 activations, as quantisers make them."""
+    depth = shape.channels * shape.kernel**2
+    out = (shape.size + 2 * shape.padding - shape.kernel) // shape.stride + 1
+    scales = generator.uniform(0.5, 1.5, shape.filters).astype(np.float32) * _W_SCALE
+    filters = (shape.filters, shape.channels, shape.kernel, shape.kernel)
+    stored: dict[str, Array] = {
+        "x_scale": np.asarray(_X_SCALE),
+        "x_zero": np.asarray(np.uint8(120)),
+        "w": _weights(generator, filters),
+        "w_scale": scales,
+        "w_zero": np.zeros(shape.filters, np.int8),
+        "y_scale": _result_scale(depth),
+        "y_zero": np.asarray(np.uint8(128)),
+        "bias": generator.integers(-5000, 5000, shape.filters).astype(np.int32),
+    }
+    order = ["x", *list(stored)]
+    inputs = {"x": ("uint8", (1, shape.channels, shape.size, shape.size))}
+    y = ("uint8", (1, shape.filters, out, out))
+    attributes = {"strides": [shape.stride] * 2, "pads": [shape.padding] * 4}
+    return _model(name, "QLinearConv", order, inputs, stored, y, **attributes)
+
+
+def _weights(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return generator.integers(-127, 128, shape).astype(np.int8)
+
+
+def _result_scale(depth: int) -> Array:
+    """Random operands spread over the whole result range, few saturate."""
+    return np.asarray(_X_SCALE * _W_SCALE * np.float32(120.0 * np.sqrt(depth)))
+
+
+def _model(
+    name: str,
+    op_type: str,
+    order: list[str],
+    inputs: Mapping[str, tuple[str, tuple[int, ...]]],
+    stored: dict[str, Array],
+    y: tuple[str, tuple[int, ...]],
+    **attributes: Any,
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        [helper.make_node(op_type, order, ["y"], name=name, **attributes)],
+        name,
+        [helper.make_tensor_value_info(n, _DTYPES[d], s) for n, (d, s) in inputs.items()],
+        [helper.make_tensor_value_info("y", _DTYPES[y[0]], y[1])],
+        [numpy_helper.from_array(np.asarray(value), key) for key, value in stored.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -1,0 +1,5 @@
+"""`python -m covenant`."""
+
+from covenant.cli.main import main
+
+main()

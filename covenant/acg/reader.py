@@ -1,0 +1,92 @@
+"""Reading an architecture: from a name or a path to a verified graph.
+
+In: a YAML file and `--set` overrides. Out: `Acg`, or CovenantError with every finding (exit 3).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from covenant.acg import compose, sections
+from covenant.acg.build import build
+from covenant.acg.findings import keys_at, located
+from covenant.acg.graph import Acg
+from covenant.acg.places import Places
+from covenant.acg.verify import verify
+from covenant.core.diagnostics import CovenantError, Diagnostic, Span, did_you_mean, fail
+from covenant.core.resources import architectures_directory
+from covenant.core.yaml_source import Tree, YamlScalar, YamlTable, plain, read_yaml
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def shipped_architectures() -> tuple[str, ...]:
+    """Names of the shipped architectures, sorted."""
+    return tuple(sorted(path.stem for path in architectures_directory().glob("*.yaml")))
+
+
+def find_architecture(name: str) -> Path:
+    """The file of a shipped name (with or without .yaml) or of a path, which wins if it exists."""
+    return _find(name, Path(), Span(name))
+
+
+def _find(name: str, directory: Path, span: Span) -> Path:
+    path = directory / name
+    if path.suffix in _SUFFIXES and os.path.isfile(path):
+        return path
+    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    if stem in shipped_architectures():
+        return architectures_directory() / f"{stem}.yaml"
+    if os.path.isfile(path):
+        return path
+    message = f"no shipped architecture or file is named '{name}'"
+    raise fail("ACG001", message, span, did_you_mean(stem, shipped_architectures()))
+
+
+def read_architecture(path: Path | str, overrides: Mapping[str, str] | None = None) -> Acg:
+    """Read, resolve, check and verify one architecture. `overrides` maps dotted paths
+    (`l1.size`) to YAML values (`256KiB`)."""
+    file = path if isinstance(path, Path) else find_architecture(path)
+    tree = compose.override(load(file), overrides or {}, keys_at(()))
+    return build_verified(compose.substitute(tree))
+
+
+def build_verified(tree: Tree) -> Acg:
+    """The graph of a resolved tree."""
+    try:
+        section = sections.validate(plain(tree))
+    except ValidationError as error:
+        raise CovenantError(located(error, tree)) from error
+    acg, places = build(section, Places(tree))
+    findings = verify(acg, places)
+    if findings:
+        raise CovenantError(findings)
+    return acg
+
+
+def load(path: Path, extended_by: tuple[Path, ...] = ()) -> Tree:
+    """The tree of a file with what it `extends` merged in and that key removed."""
+    tree = read_yaml(path)
+    base = tree.get("extends") if isinstance(tree, YamlTable) else None
+    if not isinstance(tree, YamlTable) or base is None:
+        return tree
+    if not isinstance(base, YamlScalar) or not isinstance(base.value, str):
+        message = "'extends' must be the name or path of an architecture"
+        raise fail("ACG002", message, base.span, "write `extends: <architecture>`")
+    chain = (*extended_by, path.resolve())
+    below = _find(base.value, path.parent, base.span)
+    if below.resolve() in chain or len(chain) > compose.MAX_EXTENDS:
+        message = f"'{base.value}' extends itself"
+        if below.resolve() not in chain:
+            message = f"more than {compose.MAX_EXTENDS} files extend one another"
+        raise fail("ACG002", message, base.span, "extend an architecture that stands alone")
+    own = YamlTable(tuple(e for e in tree.entries if e[0].text != "extends"), tree.span)
+    findings: list[Diagnostic] = []
+    merged = compose.merge(load(below, chain), own, findings)
+    if findings:
+        raise CovenantError(findings)
+    return merged

@@ -1,0 +1,103 @@
+"""JSON Schema (draft-07) of architecture files, for editors.
+
+In: the models of `acg.sections`. Out: a plain dict. A file that `extends` another may leave out any
+key and set any key to null; every value may be written as `${parameter}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from covenant.acg.sections import ArchitectureSection
+
+Json: TypeAlias = "dict[str, Any]"
+
+_HOLE = {"type": "string", "pattern": r"\$\{.*\}"}
+_NOTES = ("description", "default")
+_FIRST: Json = {
+    "extends": {
+        "type": "string",
+        "description": "architecture to start from: a shipped name or a path; null removes a key",
+    },
+    "parameters": {
+        "type": "object",
+        "description": "names and defaults of `${name}`; `--set name=value` overrides them",
+        "additionalProperties": {"type": ["integer", "number", "boolean", "string"]},
+    },
+}
+
+
+def json_schema() -> Json:
+    """The schema; validates files before parameters are filled in."""
+    model = ArchitectureSection.model_json_schema(ref_template="#/definitions/{model}")
+    definitions: Json = model.pop("$defs")
+    definitions["ArchitectureSection"] = model
+    model["properties"] = _FIRST | model["properties"]
+    complete = {name: _adapt(each, "", False) for name, each in definitions.items()}
+    partial = {
+        f"Partial{name}": _adapt(each, "Partial", True) for name, each in definitions.items()
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "covenant architecture",
+        "type": "object",
+        "if": {"required": ["extends"]},
+        "then": {"$ref": "#/definitions/PartialArchitectureSection"},
+        "else": {"$ref": "#/definitions/ArchitectureSection"},
+        "definitions": complete | partial,
+    }
+
+
+def _adapt(node: Any, prefix: str, partial: bool) -> Any:
+    """A definition in draft-07 form; partial ones require nothing."""
+    if isinstance(node, list):
+        return [_adapt(each, prefix, partial) for each in node]
+    if not isinstance(node, dict):
+        return node
+    node = _named_entries(node)
+    adapted = {key: _value(key, each, prefix, partial) for key, each in node.items()}
+    adapted.pop("title", None)
+    if partial:
+        adapted.pop("required", None)
+    if "$ref" in adapted:
+        reference = adapted.pop("$ref").replace("definitions/", f"definitions/{prefix}")
+        return {"allOf": [{"$ref": reference}], **adapted} if adapted else {"$ref": reference}
+    if adapted.get("type") in ("integer", "boolean") or "enum" in adapted or "const" in adapted:
+        return _or_hole(adapted)
+    return adapted
+
+
+def _named_entries(node: Json) -> Json:
+    """A table of names with its one pattern as `propertyNames`, so that other names are errors."""
+    if "patternProperties" not in node:
+        return node
+    ((pattern, entry),) = node["patternProperties"].items()
+    rest = {key: each for key, each in node.items() if key != "patternProperties"}
+    return {**rest, "propertyNames": {"pattern": pattern}, "additionalProperties": entry}
+
+
+def _value(key: str, node: Any, prefix: str, partial: bool) -> Any:
+    match key:
+        case "properties":
+            return {name: _property(each, prefix, partial) for name, each in node.items()}
+        case "pattern":
+            return rf"(?:{node})|\$\{{"
+        case "default" | "enum" | "const" | "required":
+            return node
+        case "additionalProperties" if isinstance(node, dict):
+            return _property(node, prefix, partial)
+        case _:
+            return _adapt(node, prefix, partial)
+
+
+def _property(node: Json, prefix: str, partial: bool) -> Json:
+    adapted: Json = _adapt(node, prefix, partial)
+    if not partial:
+        return adapted
+    notes = {key: adapted.pop(key) for key in _NOTES if key in adapted}
+    return {"anyOf": [adapted, {"type": "null"}], **notes}
+
+
+def _or_hole(node: Json) -> Json:
+    notes = {key: node.pop(key) for key in _NOTES if key in node}
+    return {"anyOf": [node, _HOLE], **notes}

@@ -1,0 +1,315 @@
+"""The architecture file as pydantic models: every key with its type, unit and default.
+
+In: plain dicts and lists with parameters substituted. Out: validated models that `acg.build` turns
+into the graph. This file is the one place that lists the keys; the JSON Schema and the reference
+page are generated from it. Keys that are not listed are rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from covenant.acg import notation
+
+
+def _checked(parse: Callable[[str], object], kind: str) -> AfterValidator:
+    """A validator that accepts text the notation accepts, and keeps the text."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except notation.NotationError as error:
+            context = {"problem": str(error), "column": error.column}
+            raise PydanticCustomError(kind, "{problem}", context) from error
+        return text
+
+    return AfterValidator(check)
+
+
+def _size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return notation.parse_size(value)
+    except notation.NotationError as error:
+        context = {"problem": str(error), "column": 0}
+        raise PydanticCustomError("size", "{problem}", context) from error
+
+
+def _field_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _constant(value: object) -> object:
+    if isinstance(value, int | str):
+        return value
+    problem = "expected an integer, true, false or text"
+    raise PydanticCustomError("constant", "{problem}", {"problem": problem, "column": 0})
+
+
+MAX_ITEMS = 256
+"""Most entries of a table or registers of a unit; bounds the work that a file can ask for."""
+_LARGEST = 1 << 50
+_SIZE_PATTERN = {"type": "string", "pattern": r"^\d+ ?(B|KiB|MiB|GiB|TiB)?$"}
+
+Count = Annotated[int, Field(ge=1, le=1 << 20)]
+Whole = Annotated[int, Field(ge=0, le=1 << 40)]
+Loops = Annotated[int, Field(ge=0, le=16)]
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    Field(ge=1, le=_LARGEST),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _SIZE_PATTERN]}),
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+UnitName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\d+\.\.\d+\])?$", max_length=64),
+    _checked(notation.parse_range, "range"),
+]
+ParameterName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=64)]
+PortKey = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", max_length=64)]
+Semantics = Annotated[str, _checked(notation.parse_semantics, "statement")]
+RegisterText = Annotated[str, _checked(notation.parse_register, "register")]
+FieldText = Annotated[
+    str,
+    BeforeValidator(_field_text),
+    _checked(notation.parse_field, "bit_field"),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
+ConditionText = Annotated[str, _checked(notation.parse_condition, "condition")]
+Constant = Annotated[
+    Any,
+    AfterValidator(_constant),
+    WithJsonSchema({"type": ["integer", "boolean", "string"]}),
+]
+DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
+Ability = Literal["fill", "tail"]
+Rounding = Literal["ort_f32", "double_round", "half_up"]
+Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt"]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, no type is guessed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=False, frozen=True)
+
+
+class MemoryEnergy(Section):
+    """Energy of accesses to a memory."""
+
+    read: Whole = Field(default=0, description="femtojoules per byte read")
+    write: Whole = Field(default=0, description="femtojoules per byte written")
+
+
+class MemorySection(Section):
+    """A memory node."""
+
+    off_chip: bool = Field(False, description="true for DRAM: holds whole tensors between layers")
+    size: Size = Field(description="capacity; bytes, or with KiB, MiB, GiB")
+    banks: Count = Field(
+        1, description="single-port banks, a power of two; words interleave over them"
+    )
+    bank_group: Whole = Field(
+        0,
+        description="smallest group of banks that an address view can confine a buffer to, a power "
+        "of two; 0: one view, words interleave over all banks",
+    )
+    word_bytes: Count = Field(
+        description="bytes of one access; alignment of buffers; a power of two"
+    )
+    latency: Whole = Field(1, description="cycles from a request to its first byte")
+    read_bytes_per_cycle: Count | None = Field(
+        None, description="read bandwidth, bytes per cycle; default banks * word_bytes"
+    )
+    write_bytes_per_cycle: Count | None = Field(
+        None, description="write bandwidth, bytes per cycle; default banks * word_bytes"
+    )
+    energy: MemoryEnergy = Field(MemoryEnergy(), description="energy per access")
+
+
+class TransferSection(Section):
+    """A transfer node: a DMA between memories, or a stream between a memory and a compute node."""
+
+    source: Name = Field(alias="from", description="memory or compute node the bytes come from")
+    target: Name = Field(alias="to", description="memory or compute node the bytes go to")
+    bytes_per_cycle: Count | None = Field(
+        None,
+        description="bytes per cycle; required for a DMA; a stream defaults to lanes * word_bytes",
+    )
+    lanes: Count | None = Field(
+        None,
+        description="words per beat of a stream of records; others derive it from their port",
+    )
+    loops: Loops = Field(0, description="strided loops that one launch runs by itself")
+    channels: Count = Field(
+        1, description="independent job queues of a DMA, sharing bytes_per_cycle"
+    )
+    setup_cycles: Whole = Field(0, description="cycles from a launch to the first request")
+    outstanding: Count = Field(1, description="requests of a DMA in flight")
+    fifo_depth: Whole = Field(0, description="beats a stream buffers")
+    abilities: list[Ability] = Field(
+        [], description="fill: writes a constant; tail: masks lanes in the last iteration of a loop"
+    )
+
+
+class PortSection(Section):
+    """A tensor operand of a capability."""
+
+    dtypes: list[DTypeName] = Field(min_length=1, description="element types the port accepts")
+    stream: Name | None = Field(
+        None, description="transfer node that carries it; absent when it arrives over `after`"
+    )
+    tile: list[Name] = Field(
+        [],
+        description="capability dims of one beat, outermost first, the last contiguous in memory",
+    )
+    partial: Name | None = Field(None, description="stream that brings partial sums back")
+    spill: Name | None = Field(None, description="stream that writes raw partial sums")
+
+
+class CapabilitySection(Section):
+    """One thing a compute node can do, as a statement over capability dims."""
+
+    semantics: Semantics = Field(
+        description="statement such as `acc[m,n] += (a[m,k] - za) * b[k,n]` executed by one step"
+    )
+    extents: dict[Name, Count] = Field(
+        {},
+        description="elements per step of every dim; a chained node inherits those it leaves out",
+    )
+    stationary: Name | None = Field(
+        None, description="port kept inside the node while dims it lacks are iterated"
+    )
+    loops: Loops = Field(
+        0, description="loops that one launch runs in the node, beyond its streams'"
+    )
+    ports: dict[Name, PortSection] = Field(
+        {}, max_length=MAX_ITEMS, description="tensor operands by name"
+    )
+    scalars: list[Name] = Field([], description="operands held in registers: zero points, clamps")
+    rounding: Rounding | None = Field(
+        None, description="how `requantise` rounds; required when the statement uses it"
+    )
+    requires: list[ConditionText] = Field(
+        [], description="preconditions on dims and scalars, e.g. `k % 16 == 0`"
+    )
+    startup_cycles: Whole = Field(0, description="cycles from a launch to its first step")
+    drain_cycles: Whole = Field(0, description="cycles after the last step")
+    step_cycles: Count = Field(1, description="cycles per step")
+    energy: Whole = Field(0, description="femtojoules per step")
+
+
+class RecordSection(Section):
+    """A stream of packed constants."""
+
+    stream: Name = Field(description="transfer node that carries the records")
+    dim: Name = Field(description="capability dim along which the fields of a group are repeated")
+    groups: list[Annotated[list[Name], Field(min_length=1)]] = Field(
+        min_length=1, description="groups in memory order; the ports of a group are interleaved"
+    )
+
+
+class ComputeSection(Section):
+    """A compute node."""
+
+    after: Name | None = Field(
+        None, description="node whose result it takes with no memory between"
+    )
+    capabilities: dict[Name, CapabilitySection] = Field(
+        max_length=MAX_ITEMS, min_length=1, description="capabilities by name"
+    )
+    records: dict[Name, RecordSection] = Field(
+        {}, max_length=MAX_ITEMS, description="packed constants by name"
+    )
+
+
+class MnemonicSection(Section):
+    """An instruction form."""
+
+    effect: Effect = Field(description="what the instruction does")
+    fields: dict[Name, FieldText] = Field(
+        description="bit fields `high:low`, or `high:low=constant` for opcodes"
+    )
+
+
+class UnitSection(Section):
+    """What one launch starts. A name `load[0..3]` stands for four units with ids and channels
+    counting up."""
+
+    id: Whole = Field(description="number of the unit in instructions")
+    nodes: list[Name] = Field(min_length=1, description="nodes that the launch starts")
+    channel: Whole = Field(0, description="channel of a DMA")
+    registers: list[RegisterText] = Field(
+        max_length=MAX_ITEMS,
+        description="`quantity` or `quantity = value after a program start`, in index order",
+    )
+    waits: dict[PortKey, list[Name]] | None = Field(
+        None,
+        description='semaphores each port may wait for; default: all, for the whole unit (port "")',
+    )
+    posts: dict[PortKey, list[Name]] | None = Field(
+        None,
+        description='semaphores each port may post; default: all, for the whole unit (port "")',
+    )
+
+
+class ControlSection(Section):
+    """The control node."""
+
+    word_bits: Annotated[int, Field(ge=8, le=256)] = Field(
+        description="bits of an instruction word"
+    )
+    program_words: Count = Field(description="words of program memory")
+    loop_depth: Loops = Field(0, description="nested hardware loops")
+    queue_depth: Count = Field(1, description="launches a unit queues")
+    issue_cycles: Whole = Field(
+        1, description="cycles from fetching a launch to the unit's first action"
+    )
+    semaphores: list[Name] = Field([], description="counting semaphores, in mask bit order")
+    mnemonics: dict[Name, MnemonicSection] = Field(
+        max_length=MAX_ITEMS, min_length=1, description="instructions by name"
+    )
+    units: dict[UnitName, UnitSection] = Field(
+        max_length=MAX_ITEMS, min_length=1, description="launchable units by name"
+    )
+
+
+class RtlSection(Section):
+    """The hardware of a member of the reference cluster family."""
+
+    family: Name = Field(description="RTL family that the generator knows")
+    top: Name = Field(description="top-level module")
+    parameters: dict[ParameterName, Constant] = Field(
+        {}, description="module parameters in UpperCamelCase"
+    )
+
+
+class ArchitectureSection(Section):
+    """A whole architecture file."""
+
+    acg: Literal[1] = Field(description="version of this format")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)] = Field(
+        description="name of the architecture"
+    )
+    description: str = Field("", description="one line for `arch list`")
+    memories: dict[Name, MemorySection] = Field(
+        max_length=MAX_ITEMS, min_length=1, description="memory nodes by name"
+    )
+    transfers: dict[Name, TransferSection] = Field(
+        {}, max_length=MAX_ITEMS, description="transfer nodes by name"
+    )
+    compute: dict[Name, ComputeSection] = Field(
+        max_length=MAX_ITEMS, min_length=1, description="compute nodes by name"
+    )
+    control: ControlSection | None = Field(None, description="control node and instruction set")
+    rtl: RtlSection | None = Field(None, description="hardware, for members of a known family")
+
+
+def validate(content: Any) -> ArchitectureSection:
+    """Validate plain data; raises pydantic's ValidationError."""
+    return ArchitectureSection.model_validate(content)

@@ -1,0 +1,201 @@
+"""Checks of unit registers: every quantity known, complete, once, and wide enough.
+
+In: a graph whose references resolve. Out: findings ACG059 to ACG061, ACG064. The vocabulary of a
+unit follows from its nodes: per streamed port or record `base`, `lane_stride`, `word_stride`,
+`tail_loop`, `tail_lanes`, `bound[i]`, `stride[i]`; for a DMA `src.base`, `dst.base`, `run`, …
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from covenant.acg.graph import Acg, Capability, Control, ControlUnit, Port, Transfer
+from covenant.acg.places import Path
+from covenant.acg.verify.findings import Findings
+from covenant.acg.verify.streams import record_of
+from covenant.core.diagnostics import did_you_mean
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Quantities a unit must hold, with the reason, and those it may hold."""
+
+    needed: dict[str, str] = field(default_factory=dict)
+    possible: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> list[str]:
+        """All quantities, needed ones first."""
+        return [*self.needed, *self.possible]
+
+
+def check_registers(acg: Acg, findings: Findings) -> None:
+    """Registers of every unit, and that indices, addresses and resets fit the instruction."""
+    control = acg.control
+    if control is None:
+        return
+    for unit in control.units:
+        _check_quantities(unit, vocabulary(acg, unit), findings)
+        _check_widths(control, unit, findings)
+    _check_addresses(acg, control, findings)
+
+
+def prefixes(acg: Acg, unit: ControlUnit) -> dict[str, Transfer]:
+    """Ports and records of a unit with the stream that each one's registers describe."""
+    found: dict[str, Transfer] = {}
+    for node in unit.nodes:
+        if all(compute.name != node for compute in acg.computes):
+            continue
+        for capability in acg.compute(node).capabilities:
+            for port in capability.ports:
+                stream = port.partial or port.stream
+                if stream and record_of(acg, node, port.name) is None:
+                    found[port.name] = acg.transfer(stream)
+        for record in acg.compute(node).records:
+            found[record.name] = acg.transfer(record.stream)
+    return found
+
+
+def vocabulary(acg: Acg, unit: ControlUnit) -> Vocabulary:
+    """The quantities of a unit, from the nodes it launches."""
+    words = Vocabulary()
+    transfers = {transfer.name: transfer for transfer in acg.transfers}
+    for node in unit.nodes:
+        if node in transfers:
+            _dma_words(transfers[node], words)
+    for prefix, stream in prefixes(acg, unit).items():
+        _stream_words(prefix, stream, words)
+    capabilities = [c for c in acg.capabilities if c.node in unit.nodes]
+    for capability in capabilities:
+        _capability_words(acg, capability, words)
+    if any(port.spill for c in capabilities for port in c.ports) or _choices(acg, unit) > 1:
+        words.needed["out"] = "results leave in more than one form"
+    return words
+
+
+def _choices(acg: Acg, unit: ControlUnit) -> int:
+    return max(
+        (len(acg.compute(c.name).capabilities) for c in acg.computes if c.name in unit.nodes),
+        default=0,
+    )
+
+
+def _dma_words(transfer: Transfer, words: Vocabulary) -> None:
+    reason = f"'{transfer.name}' moves rows of bytes"
+    words.needed.update(dict.fromkeys(("src.base", "dst.base", "run"), reason))
+    reason = f"'{transfer.name}' runs {transfer.loops} loops"
+    for i in range(transfer.loops):
+        quantities = (f"bound[{i}]", f"src.stride[{i}]", f"dst.stride[{i}]")
+        words.needed.update(dict.fromkeys(quantities, reason))
+    if "fill" in transfer.abilities:
+        reason = f"'{transfer.name}' has the ability 'fill'"
+        words.needed.update(dict.fromkeys(("fill", "value"), reason))
+    words.possible.extend(("src.word_stride", "dst.word_stride"))
+
+
+def _stream_words(prefix: str, stream: Transfer, words: Vocabulary) -> None:
+    words.needed[f"{prefix}.base"] = f"'{stream.name}' starts there"
+    reason = f"'{stream.name}' runs {stream.loops} loops"
+    for i in range(stream.loops):
+        words.needed.update(
+            dict.fromkeys((f"{prefix}.bound[{i}]", f"{prefix}.stride[{i}]"), reason)
+        )
+    if "tail" in stream.abilities:
+        reason = f"'{stream.name}' has the ability 'tail'"
+        words.needed.update(dict.fromkeys((f"{prefix}.tail_loop", f"{prefix}.tail_lanes"), reason))
+    words.possible.extend((f"{prefix}.lane_stride", f"{prefix}.word_stride"))
+
+
+def _capability_words(acg: Acg, capability: Capability, words: Vocabulary) -> None:
+    for scalar in capability.scalars:
+        words.needed[scalar] = f"it is a scalar of '{capability.name}'"
+    if capability.stationary:
+        reason = f"'{capability.name}' iterates around a stationary operand"
+        words.needed.update(dict.fromkeys(("steps", "tiles"), reason))
+        words.possible.append("reuse")
+    for port in capability.ports:
+        if port.partial:
+            words.needed["resume"] = f"'{port.name}' can take partial sums back"
+        if record_of(acg, capability.node, port.name) is None and _either_sign(capability, port):
+            words.needed[f"{port.name}.signed"] = (
+                f"'{port.name}' takes signed and unsigned elements"
+            )
+
+
+def _either_sign(capability: Capability, port: Port) -> bool:
+    """Whether an input's elements may be signed or not, so that the unit must be told."""
+    signs = {dtype.signed for dtype in port.dtypes if dtype.numpy.kind in "iu"}
+    return len(signs) > 1 and port not in capability.outputs
+
+
+def _check_quantities(unit: ControlUnit, words: Vocabulary, findings: Findings) -> None:
+    at: Path = ("control", "units", unit.name, "registers")
+    seen: set[str] = set()
+    reported: set[Path] = set()
+    for register in unit.registers:
+        path: Path = (*at, register.quantity)
+        written = findings.places.written(path)
+        if register.quantity not in words.known and written not in reported:
+            reported.add(written)
+            message = f"unit '{unit.name}' has no quantity '{register.quantity}'"
+            repair = _other_index(register.quantity, words) or _similar(register.quantity, words)
+            findings.report("ACG059", path, message, repair)
+        elif register.quantity in seen:
+            message = f"'{register.quantity}' has two registers"
+            findings.report("ACG061", path, message, "remove one")
+        seen.add(register.quantity)
+    lacking = {q: reason for q, reason in words.needed.items() if q not in seen}
+    for reason in dict.fromkeys(lacking.values()):
+        quantities = [quantity for quantity, why in lacking.items() if why == reason]
+        names = ", ".join(f"'{quantity}'" for quantity in quantities)
+        message = f"unit '{unit.name}' has no register for {names}; {reason}"
+        repair = "add " + ", ".join(f"`- {quantity}`" for quantity in quantities)
+        findings.report_key("ACG060", at, message, repair)
+
+
+def _similar(quantity: str, words: Vocabulary) -> str:
+    """The closest quantity, of the same port when there is one."""
+    prefix = quantity.partition(".")[0] + "."
+    same = [word for word in words.known if word.startswith(prefix)]
+    if same or "." not in quantity:
+        return did_you_mean(quantity, same or words.known)
+    ports = {word.partition(".")[0] for word in words.known if "." in word}
+    return f"no stream describes '{prefix[:-1]}'; {did_you_mean(prefix[:-1], ports)}"
+
+
+def _other_index(quantity: str, words: Vocabulary) -> str:
+    """The reason an index is too high, empty for other faults."""
+    first = quantity.partition("[")[0] + "[0]"
+    return words.needed.get(first, "") if "[" in quantity else ""
+
+
+def _check_widths(control: Control, unit: ControlUnit, findings: Findings) -> None:
+    at: Path = ("control", "units", unit.name, "registers")
+    for mnemonic in control.mnemonics:
+        index_field, value_field = mnemonic.bit_field("register"), mnemonic.bit_field("value")
+        if mnemonic.effect != "write" or index_field is None or value_field is None:
+            continue
+        if (len(unit.registers) - 1) >> index_field.width_bits > 0:
+            bits = index_field.width_bits
+            message = f"{len(unit.registers)} registers do not fit the {bits} bits of 'register'"
+            findings.report_key("ACG057", at, message, f"declare at most {1 << bits}")
+        for register in unit.registers:
+            low, high = -(1 << value_field.width_bits - 1), (1 << value_field.width_bits) - 1
+            if not low <= register.reset <= high:
+                message = (
+                    f"{register.reset} does not fit the {value_field.width_bits} bits of 'value'"
+                )
+                findings.report(
+                    "ACG064", (*at, register.quantity), message, f"write at most {high}"
+                )
+
+
+def _check_addresses(acg: Acg, control: Control, findings: Findings) -> None:
+    writes = control.mnemonic("write")
+    value = writes.bit_field("value") if writes else None
+    for memory in acg.memories if value else ():
+        if value and (memory.size_bytes - 1) >> value.width_bits:
+            message = (
+                f"addresses of '{memory.name}' do not fit the {value.width_bits} bits of 'value'"
+            )
+            findings.report("ACG064", ("memories", memory.name, "size"), message, "make it smaller")

@@ -1,0 +1,105 @@
+"""`covenant arch`: list, show, check and export architectures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from covenant.cli.options import parse_settings
+from covenant.core.diagnostics import CovenantError, ExitCode
+
+_settings = click.option(
+    "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Override an attribute."
+)
+
+
+@click.group()
+def command() -> None:
+    """List, show and check architectures (YAML files)."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_architectures(as_json: bool) -> None:
+    """List the architectures that come with covenant."""
+    from covenant.acg.reader import read_architecture, shipped_architectures
+
+    found = [read_architecture(name) for name in shipped_architectures()]
+    if as_json:
+        rows = [
+            {"name": acg.name, "description": acg.description, "file": acg.file} for acg in found
+        ]
+        click.echo(json.dumps({"schema_version": 1, "architectures": rows}, indent=2))
+        return
+    width = max(len(acg.name) for acg in found)
+    for acg in found:
+        click.echo(f"{acg.name:<{width}}  {acg.description}")
+
+
+@command.command()
+@click.argument("arch", metavar="NAME|FILE")
+@click.option("--resolved", is_flag=True, help="Print the whole YAML with every value resolved.")
+@_settings
+def show(arch: str, resolved: bool, settings: tuple[str, ...]) -> None:
+    """Draw an architecture: memories, transfers, compute nodes, capabilities, registers."""
+    from covenant.acg.dump import resolved_yaml
+    from covenant.acg.printer import show as show_text
+    from covenant.acg.reader import read_architecture
+
+    acg = read_architecture(arch, parse_settings(settings))
+    click.echo(resolved_yaml(acg) if resolved else show_text(acg), nl=False)
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_settings
+def check(files: tuple[str, ...], settings: tuple[str, ...]) -> int:
+    """Check architecture files; report every fault with its place and repair."""
+    from covenant.acg.reader import read_architecture
+
+    code = ExitCode.OK
+    for file in files:
+        try:
+            acg = read_architecture(file, parse_settings(settings))
+        except CovenantError as error:
+            code = error.exit_code
+            for diagnostic in error.diagnostics:
+                click.echo(str(diagnostic), err=True)
+        else:
+            nodes = len(acg.memories) + len(acg.transfers) + len(acg.computes)
+            click.echo(f"{file}: ok, {nodes} nodes, {len(acg.capabilities)} capabilities")
+    return code
+
+
+@command.command()
+def schema() -> None:
+    """Print the JSON Schema of architecture files, for editors."""
+    from covenant.acg.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@command.command()
+@click.argument("arch", metavar="NAME|FILE")
+@_settings
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the generated package and copies of the RTL sources here; default: print it.",
+)
+def rtl(arch: str, settings: tuple[str, ...], output: Path | None) -> None:
+    """Print or write the RTL of a member of the reference cluster family."""
+    from covenant.pipeline import rtl_sources
+
+    text, sources = rtl_sources(arch, parse_settings(settings))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        (output / source.name).write_bytes(source.read_bytes())
+    (output / "cvn_cfg_pkg.sv").write_text(text)
+    click.echo(f"{output}: cvn_cfg_pkg.sv and {len(sources)} sources")

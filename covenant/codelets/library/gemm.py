@@ -1,0 +1,124 @@
+"""Matrix multiplication with batches, broadcasting and transposed operands.
+
+Dims: `b` batch, `m` rows, `n` output channels, `k` reduction. Neighbouring batch axes of equal
+broadcasting are merged; those of x alone next to its rows are folded into `m`; each further one is
+a dim `b1`, `b2`, …; `b` is kept where its extent is 1. Tensors: `x[b,m,k]`, `w[b,k,n]`, `bias[n]`
+(or `bias[m,n]`), `scale[n]`, `zw[n]`, `y[b,m,n]`; an operand that is broadcast over a batch lacks
+its subscript.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.requantised import Product, lower, plain
+from covenant.codelets.views import View
+from covenant.core.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Merged batch axes: name, extent, and which operands they index."""
+
+    name: str
+    extent: int
+    in_x: bool
+    in_w: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    batches: tuple[_Batch, ...]
+    m: int
+    n: int
+    k: int
+
+
+def build(layer: Layer) -> LoweredLayer:
+    """The codelet of a `gemm` layer."""
+    sizes = _sizes(layer)
+    extents = {b.name: b.extent for b in sizes.batches}
+    extents |= {"m": sizes.m, "n": sizes.n, "k": sizes.k}
+    dims = {
+        "x": (*(b.name for b in sizes.batches if b.in_x), "m", "k"),
+        "w": (*(b.name for b in sizes.batches if b.in_w), "k", "n"),
+        "y": (*(b.name for b in sizes.batches), "m", "n"),
+    }
+    shapes = {role: tuple(extents[d] for d in named) for role, named in dims.items()}
+    trans_x, trans_w = _transposed(layer, "x"), _transposed(layer, "w")
+    views = {
+        "x": _view("x", shapes["x"], layer.inputs["x"].shape, trans_x),
+        "w": _view("w", shapes["w"], layer.inputs["w"].shape, trans_w),
+        "y": _view("y", shapes["y"], layer.outputs["y"].shape, False),
+    }
+    bias = None
+    if "bias" in layer.inputs:
+        shape = layer.inputs["bias"].shape
+        bias = plain("bias", ("m", "n")[-len(shape) :])
+        views["bias"] = _view("bias", shape, shape, False)
+    product = Product(
+        operation="gemm",
+        extents=extents,
+        x=plain("x", dims["x"]),
+        w=plain("w", dims["w"]),
+        y=plain("y", dims["y"]),
+        columns=("n",),
+        views=views,
+        bias=bias,
+    )
+    return lower(layer, product)
+
+
+def _transposed(layer: Layer, role: str) -> bool:
+    """Whether the last two axes of an operand are exchanged."""
+    return layer.attributes.get(f"trans_{role}", 0) == 1
+
+
+def _sizes(layer: Layer) -> _Sizes:
+    """Split the operand shapes into batches, rows, columns and reduction."""
+    x, w = layer.inputs["x"].shape, layer.inputs["w"].shape
+    m, k = _matrix(x, _transposed(layer, "x"), row=True)
+    _, n = _matrix(w, _transposed(layer, "w"), row=False)
+    batches = _merged(x[:-2], w[:-2])
+    if not _transposed(layer, "x") and batches and not batches[-1][2]:
+        m *= batches.pop()[0]
+    named = [
+        _Batch("b" if i == 0 else f"b{i}", extent, in_x, in_w)
+        for i, (extent, in_x, in_w) in enumerate(batches or [(1, True, True)])
+    ]
+    return _Sizes(tuple(named), m, n, k)
+
+
+def _matrix(shape: tuple[int, ...], transposed: bool, row: bool) -> tuple[int, int]:
+    """Rows and columns of an operand; a vector is one row of x or one column of w."""
+    if len(shape) == 1:
+        return (1, shape[0]) if row else (shape[0], 1)
+    return (shape[-1], shape[-2]) if transposed else (shape[-2], shape[-1])
+
+
+def _merged(x: tuple[int, ...], w: tuple[int, ...]) -> list[tuple[int, bool, bool]]:
+    """Batch axes as (extent, indexes x, indexes w), neighbours of equal kind merged."""
+    rank = max(len(x), len(w))
+    padded_x, padded_w = (1,) * (rank - len(x)) + x, (1,) * (rank - len(w)) + w
+    merged: list[tuple[int, bool, bool]] = []
+    for in_x, in_w in zip(padded_x, padded_w, strict=True):
+        if in_x == in_w == 1:
+            continue
+        axis = (max(in_x, in_w), in_x > 1, in_w > 1)
+        if merged and merged[-1][1:] == axis[1:]:
+            merged[-1] = (merged[-1][0] * axis[0], *axis[1:])
+        else:
+            merged.append(axis)
+    return merged
+
+
+def _view(
+    source: str, shape: tuple[int, ...], onnx_shape: tuple[int, ...], transposed: bool
+) -> View:
+    order = list(range(len(shape)))
+    if not transposed:
+        return View(source, shape, tuple(order), onnx_shape)
+    order[-1], order[-2] = order[-2], order[-1]
+    stored = tuple(shape[i] for i in order)
+    return View(source, stored, tuple(order), onnx_shape)

@@ -1,0 +1,1 @@
+"""What every stage may use: diagnostics, element types, affine expressions, layers, resources."""

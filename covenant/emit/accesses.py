@@ -1,0 +1,79 @@
+"""Words touched by a launch, remembered by the shape of the access.
+
+In: streams and transfers with register values. Out: sorted word numbers. A program repeats few
+shapes at many addresses, so shapes are computed once, relative to the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covenant.emit.units import Dma, Registers, Stream
+
+Words = NDArray[np.int64]
+_ADDRESS_MASK = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Byte offsets from the base, sorted, without repeats; and the whole sequence."""
+
+    offsets: Words
+    sequence: bytes
+
+
+class Accesses:
+    """Words of accesses; `find` is told of addresses between words."""
+
+    def __init__(self, find: Callable[[str], None]) -> None:
+        self._find = find
+        self._known: dict[tuple[object, ...], _Shape] = {}
+        self._names: dict[Stream, tuple[str, ...]] = {}
+
+    def stream(self, stream: Stream, registers: Registers) -> Words:
+        """Words a stream touches in one job."""
+        shape = self._stream_shape(stream, registers)
+        return self._words(shape, registers[f"{stream.key}.base"], stream.word_bytes)
+
+    def same(self, one: Stream, other: Stream, registers: Registers) -> bool:
+        """Whether two streams touch the same words in the same order."""
+        if registers[f"{one.key}.base"] != registers[f"{other.key}.base"]:
+            return False
+        first, second = self._stream_shape(one, registers), self._stream_shape(other, registers)
+        return first.sequence == second.sequence
+
+    def dma(self, unit: Dma, registers: Registers, side: str) -> Words:
+        """Words one side (`src` or `dst`) of a transfer touches."""
+        base = f"{side}.base"
+        own = tuple(v for q, v in registers.items() if not q.endswith(".base"))
+        key = (unit.transfer.name, side, own)
+        if key not in self._known:
+            self._known[key] = _shape(unit.addresses({**registers, base: 0}, side).ravel())
+        return self._words(self._known[key], registers[base], unit.word_bytes)
+
+    def _stream_shape(self, stream: Stream, registers: Registers) -> _Shape:
+        base = f"{stream.key}.base"
+        names = self._names.get(stream)
+        if names is None:
+            own = (q for q in registers if q.startswith(f"{stream.key}.") and q != base)
+            names = self._names[stream] = tuple(own)
+        key = (stream, *(registers[name] for name in names))
+        if key not in self._known:
+            self._known[key] = _shape(stream.addresses({**registers, base: 0}).ravel())
+        return self._known[key]
+
+    def _words(self, shape: _Shape, base: int, word_bytes: int) -> Words:
+        addresses = shape.offsets + (base & _ADDRESS_MASK)
+        if addresses.size and bool((addresses % word_bytes).any()):
+            self._find(f"an address is not a multiple of {word_bytes} bytes")
+        return addresses // word_bytes
+
+
+def _shape(addresses: Words) -> _Shape:
+    offsets = addresses[addresses >= 0]
+    offsets[offsets >= 1 << 31] -= 1 << 32
+    return _Shape(np.unique(offsets), addresses.tobytes())

@@ -1,0 +1,138 @@
+"""Invocations of a compute unit: one launch per tile of the innermost loops.
+
+In: a mapping, its operands and streams (`mapper.streams`). Out: register quantities and
+addresses of one launch. Quantities depend on the tile's size only; equal tiles share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from covenant.acg.graph import Acg, ControlUnit
+from covenant.codelets.ir import Codelet
+from covenant.core.diagnostics import fail
+from covenant.emit import dma
+from covenant.emit.nest import Index, Nest, Sums
+from covenant.emit.program import Address
+from covenant.mapper.mapping import Mapping, Placement, Role
+from covenant.mapper.operands import Operand
+from covenant.mapper.placement import granule
+from covenant.mapper.streams import job_counts, pattern
+
+Quantities = tuple[tuple[str, int], ...]
+
+
+@dataclass(slots=True)
+class Launcher:
+    """Register values of the launches of one compute unit."""
+
+    mapping: Mapping
+    codelet: Codelet
+    acg: Acg
+    nest: Nest
+    unit: ControlUnit
+    operands: dict[str, Operand]
+    output: str
+    """Port that carries results; partial sums leave through its stream."""
+    settings: Quantities
+    """Scalars and signedness: equal in all launches."""
+    result: int
+    """Value of `out` for a finished result."""
+    quantities_of: dict[tuple[object, ...], Quantities] = field(default_factory=dict)
+    offsets: dict[tuple[str, Index], int] = field(default_factory=dict)
+
+    def streams(self, sums: Sums) -> list[tuple[str, str]]:
+        """(register prefix, port whose buffer it addresses) of the streams of one launch."""
+        found = []
+        for placement in self.mapping.placements:
+            if placement.role is Role.PARTIAL:
+                if sums.resumes:
+                    found.append((placement.port, placement.port))
+                if sums.raw:
+                    found.append((self.output, placement.port))
+            elif placement.port != self.output or not sums.raw:
+                found.append((placement.port, placement.port))
+        return found
+
+    def quantities(self, sizes: Index, index: Index, sums: Sums) -> Quantities:
+        """Everything but base addresses."""
+        key = (sizes, sums.resumes, sums.raw)
+        known = self.quantities_of.get(key)
+        if known is None:
+            known = self.quantities_of[key] = tuple(self._values(index, sums))
+        return known
+
+    def _values(self, index: Index, sums: Sums) -> Iterator[tuple[str, int]]:
+        _, tile = self.nest.tile(index, range(len(self.nest.loops)))
+        for prefix, port in self.streams(sums):
+            yield from self._stream(prefix, port, tile)
+        counts = job_counts(self.mapping, self.codelet, self.acg, self._whole_beats(tile))
+        yield from (("steps", counts.steps), ("tiles", counts.tiles), ("reuse", counts.reuse))
+        yield from self.settings
+        yield ("resume", int(sums.resumes))
+        yield ("out", 0 if sums.raw else self.result)
+
+    def _whole_beats(self, tile: dict[str, int]) -> dict[str, int]:
+        """The tile with packed dims of inputs rounded up to what one beat delivers."""
+        rounded = dict(tile)
+        for operand in self.operands.values():
+            inputs = operand.role in (Role.INPUT, Role.CONSTANT) and operand.packed in tile
+            if inputs and not operand.record_bytes:
+                whole = granule(operand, self.acg.memory(operand.memory).word_bytes)
+                rounded[operand.packed] = -(-tile[operand.packed] // whole) * whole
+        return rounded
+
+    def _stream(self, prefix: str, port: str, tile: dict[str, int]) -> Iterator[tuple[str, int]]:
+        shape = pattern(self.mapping, self.codelet, self.acg, port, tile)
+        loops = 0
+        while self.unit.register(f"{prefix}.bound[{loops}]") is not None:
+            loops += 1
+        if len(shape.bounds) > loops:
+            raise fail(
+                "EMI005",
+                f"stream '{prefix}' needs {len(shape.bounds)} loops for a tile of {port}, unit "
+                f"'{self.unit.name}' has {loops}",
+                self.unit.span,
+            )
+        optional = [("lane_stride", shape.lane_stride), ("word_stride", shape.word_stride)]
+        masked = shape.tail_lanes >= 0
+        if masked:
+            optional.append(("tail_loop", shape.tail_loop))
+        optional.append(("tail_lanes", shape.tail_lanes if masked else self._no_mask(prefix)))
+        for name, value in optional:
+            if self.unit.register(f"{prefix}.{name}") is not None:
+                yield (f"{prefix}.{name}", value)
+        for i in range(loops):
+            used = i < len(shape.bounds)
+            yield (f"{prefix}.bound[{i}]", shape.bounds[i] if used else 1)
+            if used:
+                yield (f"{prefix}.stride[{i}]", shape.strides[i])
+
+    def _no_mask(self, prefix: str) -> int:
+        register = self.unit.register(f"{prefix}.tail_lanes")
+        return register.reset if register else 0
+
+    def addresses(
+        self, index: Index, slots: dict[str, int], watched: dict[str, Index], sums: Sums
+    ) -> tuple[Address, ...]:
+        """Base of every stream of the launch at `index`; `watched`: loops outside each resident."""
+        found = []
+        for prefix, port in self.streams(sums):
+            placement = self.mapping.placement(port)
+            slot = slots.get(port, 0)
+            base = placement.addresses[slot] + self._offset(placement, index, watched[port])
+            found.append(Address(f"{prefix}.base", base, port, slot))
+        return tuple(found)
+
+    def _offset(self, placement: Placement, index: Index, watched: Index) -> int:
+        """Bytes from the start of the resident tile to the tile of this launch."""
+        inside = tuple(0 if i in watched else n for i, n in enumerate(index))
+        key = (placement.port, inside)
+        known = self.offsets.get(key)
+        if known is None:
+            origin, _ = self.nest.tile(inside, range(len(self.nest.loops)))
+            axes = self.operands[placement.port].indices
+            at = tuple(axis.evaluate(origin) - axis.constant for axis in axes)
+            known = self.offsets[key] = dma.offset(placement.layout, at)
+        return known

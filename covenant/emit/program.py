@@ -1,0 +1,161 @@
+"""The typed program: what the command processor of an architecture executes.
+
+In: built by `emit.lower` (or decoded from words by `emit.encode`). Out: read by the encoder, the
+listing, the static checker and the interpreter. Registers are named by the semantic quantity they
+hold, semaphores and units by their names in the architecture; nothing here knows any bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A byte address written to a register.
+
+    buffer: what lies there (a placement's copies, a tensor in DRAM); slot: which copy. Addresses of
+    one buffer advance by `add`, and change slot by `reverse_subtract`, so that loops can repeat.
+    """
+
+    quantity: str
+    value: int
+    buffer: str
+    slot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One launch of a unit with everything its registers must hold.
+
+    quantities: (quantity, value) pairs in register order, complete but for registers that this
+    launch does not read. Equal tuples are shared, so identity is a quick test of equality.
+    origin: which port and tile it serves, for people.
+    """
+
+    unit: str
+    quantities: tuple[tuple[str, int], ...]
+    addresses: tuple[Address, ...] = ()
+    waits: tuple[str, ...] = ()
+    posts: tuple[str, ...] = ()
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Register = value."""
+
+    unit: str
+    register: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Register = register + value."""
+
+    unit: str
+    register: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseSubtract:
+    """Register = value - register: switches between two addresses whose sum is `value`."""
+
+    unit: str
+    register: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Queue a job with the registers of the unit as they are now."""
+
+    unit: str
+    waits: tuple[str, ...] = ()
+    posts: tuple[str, ...] = ()
+    origin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One more credit for each semaphore, from the command processor itself."""
+
+    semaphores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Execute the body `count` times, count >= 1."""
+
+    count: int
+    body: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Wait until every unit is idle, then stop."""
+
+
+Operation: TypeAlias = Write | Add | ReverseSubtract | Launch | Post | Loop | Halt
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A whole program; the last operation is `Halt`."""
+
+    architecture: str
+    codelet: str
+    operations: tuple[Operation, ...]
+
+    @property
+    def words(self) -> int:
+        """Instruction words: one per operation, a loop costs one more than its body."""
+        return count_words(self.operations)
+
+
+def count_words(operations: tuple[Operation, ...]) -> int:
+    """Instruction words of a sequence of operations."""
+    return sum(1 + count_words(o.body) if isinstance(o, Loop) else 1 for o in operations)
+
+
+def expand(operations: tuple[Operation, ...]) -> Iterator[Operation]:
+    """The operations in the order they execute, without loops."""
+    for operation in operations:
+        if isinstance(operation, Loop):
+            for _ in range(operation.count):
+                yield from expand(operation.body)
+        else:
+            yield operation
+
+
+def annotated(operations: tuple[Operation, ...], origins: Sequence[str]) -> tuple[Operation, ...]:
+    """The operations with an origin on every launch: that of its first execution. `origins` has one
+    entry per executed launch."""
+    return _annotated(operations, origins, 0)[0]
+
+
+def _annotated(
+    operations: tuple[Operation, ...], origins: Sequence[str], at: int
+) -> tuple[tuple[Operation, ...], int]:
+    result: list[Operation] = []
+    for operation in operations:
+        match operation:
+            case Launch():
+                result.append(replace(operation, origin=origins[at]))
+                at += 1
+            case Loop(count, body):
+                named, end = _annotated(body, origins, at)
+                result.append(Loop(count, named))
+                at += count * (end - at)
+            case _:
+                result.append(operation)
+    return tuple(result), at
+
+
+def depth(operations: tuple[Operation, ...]) -> int:
+    """How deeply loops nest; 0 without a loop."""
+    return max((1 + depth(o.body) for o in operations if isinstance(o, Loop)), default=0)

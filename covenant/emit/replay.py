@@ -1,0 +1,268 @@
+"""The replay behind the static checker: executes words on clocks instead of data.
+
+In: instruction words, an `Acg`, off-chip extents. Out: findings. One engine per DMA unit and per
+stream; a launch gives each engine of its unit one job, ordered by that engine's semaphores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covenant.acg.graph import Acg
+from covenant.emit.accesses import Accesses, Words
+from covenant.emit.encode import decode_flat, loop_lengths
+from covenant.emit.engines import Engines
+from covenant.emit.order import Clock, Engine, History, Race
+from covenant.emit.program import Add, Halt, Launch, Loop, Post, ReverseSubtract, Write
+from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, expected_beats, read_unit
+from covenant.emit.walk import execution
+
+_MOST_FINDINGS = 20
+_RACES = {
+    "unwritten": "reads {0}, which nothing has written",
+    "early": "may read {0} before {1} has written it",
+    "stale": "reads {0}, which {1} wrote for an earlier tile",
+    "overwrites": "may write {0} before an earlier write by {1} is complete",
+    "in use": "may overwrite {0} while {1} still reads it",
+    "twice": "writes {0} twice in one exchange",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that cannot be proven, at an instruction word."""
+
+    word: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"word {self.word}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Bytes [address, address + bytes) of the off-chip memory."""
+
+    address: int
+    bytes: int
+
+
+class Replay:
+    """One program on one architecture; `run` once, then read `findings`."""
+
+    def __init__(
+        self,
+        acg: Acg,
+        words: Sequence[int],
+        inputs: Sequence[Extent],
+        constants: Sequence[Extent],
+        outputs: Sequence[Extent],
+    ) -> None:
+        assert acg.control is not None, "an architecture without a control node has no program"
+        self.findings: list[Finding] = []
+        self._acg = acg
+        self._word = 0
+        self._units = {u.name: read_unit(acg, u) for u in acg.control.units}
+        self._shadows = {
+            u.name: {r.quantity: r.reset for r in u.registers} for u in acg.control.units
+        }
+        self._flat = decode_flat(words, acg.control)
+        self._lengths = loop_lengths(words, acg.control)
+        self._engines = Engines(acg.control, self._units, self._flat, self._lengths, self._find)
+        self._histories = {
+            m.name: History(m.size_bytes // m.word_bytes, self._engines.count) for m in acg.on_chip
+        }
+        self._accesses = Accesses(self._find)
+        self._far_word = min(d.word_bytes for d in self._units.values() if isinstance(d, Dma))
+        extents = (*inputs, *constants, *outputs)
+        end = max((self._span(e).stop for e in extents), default=0)
+        self._readable = np.zeros(end, np.bool_)
+        self._unread = np.zeros(end, np.bool_)
+        self._unwritten = np.zeros(end, np.bool_)
+        self._writable = np.zeros(end, np.bool_)
+        for extent in (*inputs, *constants):
+            self._readable[self._span(extent)] = True
+        for extent in constants:
+            self._unread[self._span(extent)] = True
+        for extent in outputs:
+            self._writable[self._span(extent)] = self._unwritten[self._span(extent)] = True
+
+    def _span(self, extent: Extent) -> slice:
+        first = extent.address // self._far_word
+        return slice(first, -(-(extent.address + extent.bytes) // self._far_word))
+
+    def _find(self, message: str) -> None:
+        finding = Finding(self._word, message)
+        if len(self.findings) < _MOST_FINDINGS and finding not in self.findings:
+            self.findings.append(finding)
+
+    def run(self) -> None:
+        """Replay the whole program, then look at what is left over."""
+        halted = False
+        for word, operation in execution(self._flat, self._lengths):
+            self._word = word
+            match operation:
+                case Write(unit, register, value):
+                    self._shadows[unit][register] = value
+                case Add(unit, register, value):
+                    self._shadows[unit][register] = _signed(self._shadows[unit][register] + value)
+                case ReverseSubtract(unit, register, value):
+                    self._shadows[unit][register] = _signed(value - self._shadows[unit][register])
+                case Post(semaphores):
+                    self._engines.give(semaphores)
+                case Launch():
+                    self._launch(operation)
+                case Loop():
+                    pass
+                case Halt():
+                    halted = True
+                    break
+        if not halted:
+            self._find("the program does not halt")
+        self._finish()
+
+    def _finish(self) -> None:
+        for message in self._engines.unbalanced():
+            self._find(message)
+        for left, text in (
+            (self._unwritten, "bytes of outputs are never written"),
+            (self._unread, "bytes of constants are never read"),
+        ):
+            at = np.flatnonzero(left)
+            if at.size:
+                first = int(at[0]) * self._far_word
+                self._find(f"{at.size * self._far_word} {text}, the first at {first:#x}")
+
+    def _launch(self, launch: Launch) -> None:
+        unit, registers = self._units[launch.unit], self._shadows[launch.unit]
+        bad = [q for q, v in registers.items() if v < 1 and (".bound[" in f".{q}" or q == "run")]
+        if bad:
+            self._find(f"{launch.unit}.{bad[0]} is {registers[bad[0]]}, at least 1 is needed")
+            return
+        match unit:
+            case Dma():
+                self._dma(launch, unit, registers)
+            case ComputeUnit():
+                self._compute(launch, unit, registers)
+
+    def _dma(self, launch: Launch, unit: Dma, registers: Registers) -> None:
+        engine = self._engines.of(launch.unit, "")
+        start = self._engines.start(engine, launch)
+        if not registers.get("fill", 0):
+            words = self._accesses.dma(unit, registers, "src")
+            if unit.source.off_chip:
+                self._read_off_chip(engine, words)
+            elif (words := self._places(engine, unit.source.name, words)).size:
+                race = self._histories[unit.source.name].read(words, engine, start, False)
+                self._report(engine, race, unit.word_bytes)
+        words = self._accesses.dma(unit, registers, "dst")
+        if unit.target.off_chip:
+            self._write_off_chip(engine, words)
+        elif (words := self._places(engine, unit.target.name, words)).size:
+            race = self._histories[unit.target.name].write(words, engine, start, -1, True)
+            self._report(engine, race, unit.word_bytes)
+        self._engines.complete(engine, launch, start)
+
+    def _read_off_chip(self, engine: Engine, words: Words) -> None:
+        if not _all(self._readable, words):
+            self._find(f"{engine.name} reads off-chip bytes that hold no input or constant")
+            return
+        self._unread[words] = False
+
+    def _write_off_chip(self, engine: Engine, words: Words) -> None:
+        if not _all(self._writable, words):
+            self._find(f"{engine.name} writes off-chip bytes outside the outputs")
+            return
+        if not self._unwritten[words].all():
+            self._find(f"{engine.name} writes off-chip bytes a second time")
+        self._unwritten[words] = False
+
+    def _compute(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
+        """Readers run ahead freely; a writer follows all readers of earlier launches, since the
+        node takes launches in order, and ends after the readers of its own."""
+        resumes = bool(registers.get("resume", 0))
+        inputs = [self._engines.of(launch.unit, s.key) for s in unit.streams if not s.writes]
+        earlier = [engine.done for engine in inputs]
+        if not resumes and unit.partial:
+            self._engines.refuse(self._engines.of(launch.unit, unit.partial), launch)
+        finished: list[Clock] = []
+        for stream in unit.streams:
+            if stream.writes or (stream.key == unit.partial and not resumes):
+                continue
+            engine = self._engines.of(launch.unit, stream.key)
+            start = self._engines.start(engine, launch)
+            self._stream(engine, stream, unit, registers, start)
+            self._engines.complete(engine, launch, start)
+            finished.append(engine.done)
+        for stream in unit.streams:
+            if stream.writes:
+                engine = self._engines.of(launch.unit, stream.key)
+                start = self._engines.start(engine, launch)
+                np.maximum.reduce([start, *earlier], out=start)
+                self._stream(engine, stream, unit, registers, start)
+                np.maximum.reduce([start, *finished], out=start)
+                self._engines.complete(engine, launch, start)
+
+    def _stream(
+        self,
+        engine: Engine,
+        stream: Stream,
+        unit: ComputeUnit,
+        registers: Registers,
+        start: Clock,
+    ) -> None:
+        bounds = [registers[f"{stream.key}.bound[{i}]"] for i in range(stream.loops)]
+        beats = int(np.prod(bounds, dtype=np.int64))
+        needed = expected_beats(unit, stream.key, registers)
+        if beats != needed:
+            self._find(f"{engine.name} moves {beats} beats, the job needs {needed}")
+            return
+        words = self._places(engine, stream.memory, self._accesses.stream(stream, registers))
+        if not words.size:
+            return
+        history = self._histories[stream.memory]
+        if stream.writes:
+            in_place = self._in_place(engine, stream, unit, registers)
+            race = history.write(words, engine, start, in_place, False)
+        else:
+            race = history.read(words, engine, start, stream.key == unit.partial)
+        self._report(engine, race, stream.word_bytes)
+
+    def _in_place(
+        self, engine: Engine, stream: Stream, unit: ComputeUnit, registers: Registers
+    ) -> int:
+        """The partial-sum reader when it reads exactly what this job writes, in the same order."""
+        if not unit.partial or not registers.get("resume", 0):
+            return -1
+        other = unit.stream(unit.partial)
+        if not self._accesses.same(stream, other, registers):
+            return -1
+        return self._engines.of(engine.unit, other.key).number
+
+    def _report(self, engine: Engine, race: Race | None, word_bytes: int) -> None:
+        if race is not None:
+            where = f"{race.word * word_bytes:#x}"
+            other = self._engines.name(race.engine)
+            self._find(f"{engine.name} {_RACES[race.kind].format(where, other)}")
+
+    def _places(self, engine: Engine, memory: str, words: Words) -> Words:
+        """Places of sorted word addresses; none, and a finding, when one lies outside."""
+        node = self._acg.memory(memory)
+        if words.size and (words[0] < 0 or words[-1] >= node.address_bytes // node.word_bytes):
+            self._find(f"{engine.name} leaves memory '{memory}' of {node.size_bytes} bytes")
+            return words[:0]
+        first_view = not words.size or words[-1] < node.size_bytes // node.word_bytes
+        return words if first_view else node.places(words)
+
+
+def _all(allowed: NDArray[np.bool_], words: Words) -> bool:
+    return bool(words[0] >= 0 and words[-1] < allowed.size and allowed[words].all())
+
+
+def _signed(value: int) -> int:
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value >> 31 else value

@@ -1,0 +1,227 @@
+"""What a launch of a control unit touches: its streams or its transfer, and their addresses.
+
+In: an `Acg` and register values of a launch. Out: word addresses in the order of access. Read by
+the static checker and the interpreter; the emitter does not use it, so errors cannot cancel out.
+Quantities: `<port>.base`, `.bound[i]`, `.stride[i]` (loop 0 innermost), `.lane_stride`,
+`.word_stride`, `.tail_loop`, `.tail_lanes`; for a DMA `src`/`dst` `.base`, `.stride[i]`,
+`.word_stride`, `bound[i]`, `run`, `fill`, `value`. All in bytes but bounds, run and tails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covenant.acg.graph import Acg, Capability, Compute, ControlUnit, Memory, Port, Record, Transfer
+
+Registers = Mapping[str, int]
+Addresses = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of a compute unit: one beat is `lanes` x `words` memory words.
+
+    key: prefix of its registers; strided_lanes, strided_words: whether registers hold the distance
+    of lanes and of the words of a lane (else a beat is contiguous).
+    """
+
+    key: str
+    memory: str
+    writes: bool
+    lanes: int
+    words: int
+    loops: int
+    word_bytes: int
+    strided_lanes: bool
+    strided_words: bool
+
+    def addresses(self, registers: Registers) -> Addresses:
+        """Byte addresses [beats, lanes, words]; -1 where a tail mask disables the lane."""
+        bounds = [registers[f"{self.key}.bound[{i}]"] for i in range(self.loops)]
+        strides = [registers[f"{self.key}.stride[{i}]"] for i in range(self.loops)]
+        beats = strided(registers[f"{self.key}.base"], bounds, strides)
+        lane = registers[f"{self.key}.lane_stride"] if self.strided_lanes else 0
+        word = registers[f"{self.key}.word_stride"] if self.strided_words else self.word_bytes
+        lanes = np.arange(self.lanes, dtype=np.int64) * lane
+        words = np.arange(self.words, dtype=np.int64) * word
+        result = beats[:, None, None] + lanes[None, :, None] + words[None, None, :]
+        result &= 0xFFFFFFFF
+        tail = registers.get(f"{self.key}.tail_lanes", self.lanes)
+        if tail < self.lanes:
+            result[_tail_beats(bounds, registers[f"{self.key}.tail_loop"]), tail:] = -1
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Dma:
+    """A transfer between memories as one unit starts it."""
+
+    transfer: Transfer
+    source: Memory
+    target: Memory
+    loops: int
+    word_bytes: int
+
+    @property
+    def loads(self) -> bool:
+        """True when data moves on chip."""
+        return self.source.off_chip
+
+    def addresses(self, registers: Registers, side: str) -> Addresses:
+        """Byte addresses [rows, run] of `side` (`src` or `dst`)."""
+        bounds = [registers[f"bound[{i}]"] for i in range(self.loops)]
+        strides = [registers[f"{side}.stride[{i}]"] for i in range(self.loops)]
+        rows = strided(registers[f"{side}.base"], bounds, strides)
+        word = registers.get(f"{side}.word_stride", self.word_bytes)
+        run = np.arange(registers.get("run", 1), dtype=np.int64) * word
+        return (rows[:, None] + run[None, :]) & 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeUnit:
+    """A compute node with the nodes chained to it, started together.
+
+    streams: by register prefix; results: capabilities of the chained node in the order of `out`.
+    """
+
+    node: Compute
+    capability: Capability
+    results: tuple[Capability, ...]
+    streams: tuple[Stream, ...]
+    partial: str
+    """Key of the stream that brings partial sums back, "" when there is none."""
+    output: str
+    """Key of the stream that writes results."""
+
+    def stream(self, key: str) -> Stream:
+        """The stream of that prefix; KeyError when absent."""
+        return {s.key: s for s in self.streams}[key]
+
+
+def expected_beats(unit: ComputeUnit, key: str, registers: Registers) -> int:
+    """Beats a job with these counters takes from or gives to a stream."""
+    tiles, steps = registers.get("tiles", 1), registers.get("steps", 1)
+    stream = unit.stream(key)
+    width = stream.words * stream.word_bytes
+    for record in unit.node.records:
+        if record.name == key:
+            return -(-tiles // registers.get("reuse", 1)) * record_bytes(unit, record) // width
+    writes = key == unit.output
+    out = registers.get("out", 0)
+    port = _result_port(unit, out) if writes else unit.capability.port(key)
+    packed = unit.capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
+    if not stream.strided_lanes:
+        packed = width
+    return -(-tiles * (1 if writes or key == unit.partial else steps) * packed // width)
+
+
+def record_bytes(unit: ComputeUnit, record: Record) -> int:
+    """Bytes of one record: all fields for the extent of its dim."""
+    ports = {p.name: p for c in (unit.capability, *unit.results) for p in c.ports}
+    each = sum(ports[name].dtypes[0].bytes for group in record.groups for name in group)
+    return each * unit.capability.extents.get(record.dim, 1)
+
+
+def _result_port(unit: ComputeUnit, out: int) -> Port:
+    if not 0 < out <= len(unit.results):
+        return unit.capability.port(unit.capability.statement.target.name)
+    chained = unit.results[out - 1]
+    return chained.port(chained.statement.target.name)
+
+
+def strided(base: int, bounds: list[int], strides: list[int]) -> Addresses:
+    """base + sum(index * stride) over all iterations, loop 0 innermost."""
+    result = np.full(1, base, np.int64)
+    for bound, stride in zip(bounds, strides, strict=True):
+        if bound != 1:
+            result = (np.arange(bound, dtype=np.int64)[:, None] * stride + result[None, :]).ravel()
+    return result
+
+
+def _tail_beats(bounds: list[int], loop: int) -> NDArray[np.bool_]:
+    """Which beats lie in the last iteration of a loop."""
+    inner = int(np.prod(bounds[:loop], dtype=np.int64))
+    beats = np.arange(int(np.prod(bounds, dtype=np.int64)))
+    return np.asarray(beats // inner % bounds[loop] == bounds[loop] - 1)
+
+
+def read_unit(acg: Acg, unit: ControlUnit) -> Dma | ComputeUnit:
+    """What one unit starts."""
+    transfers = {t.name: t for t in acg.transfers}
+    for name in unit.nodes:
+        if name in transfers:
+            transfer = transfers[name]
+            source, target = acg.memory(transfer.source), acg.memory(transfer.target)
+            near = target if source.off_chip else source
+            return Dma(transfer, source, target, _loops(unit, ""), near.word_bytes)
+    return _compute_unit(acg, unit)
+
+
+def _compute_unit(acg: Acg, unit: ControlUnit) -> ComputeUnit:
+    nodes = [acg.compute(name) for name in unit.nodes]
+    main = next(n for n in nodes if not n.after)
+    chained = [n for n in nodes if n.after]
+    results = tuple(c for n in chained for c in n.capabilities)
+    capability = main.capabilities[0]
+    streams: dict[str, Stream] = {}
+    partial = output = ""
+    for port in capability.ports:
+        if port.partial:
+            partial = port.name
+            streams[port.name] = _stream(acg, unit, port, port.partial, capability)
+        elif port.stream and port.tile:
+            streams[port.name] = _stream(acg, unit, port, port.stream, capability)
+    for result in results:
+        for port in result.ports:
+            if port.stream and port.tile and port.name not in streams:
+                streams[port.name] = _stream(acg, unit, port, port.stream, capability)
+                output = port.name if port.name == result.statement.target.name else output
+    if not results:
+        output = capability.statement.target.name
+    for record in main.records:
+        transfer = acg.transfer(record.stream)
+        streams[record.name] = _flat(acg, unit, record.name, transfer, transfer.lanes)
+    return ComputeUnit(main, capability, results, tuple(streams.values()), partial, output)
+
+
+def _stream(acg: Acg, unit: ControlUnit, port: Port, name: str, capability: Capability) -> Stream:
+    transfer = acg.transfer(name)
+    writes = transfer.target in {m.name for m in acg.memories}
+    memory = acg.memory(transfer.target if writes else transfer.source)
+    elements = [capability.extents.get(d, 1) for d in port.tile]
+    bytes_each = port.dtypes[0].bytes
+    strided_lanes = unit.register(f"{port.name}.lane_stride") is not None
+    strided_words = unit.register(f"{port.name}.word_stride") is not None
+    if not strided_lanes:
+        words = int(np.prod(elements)) * bytes_each // memory.word_bytes
+        return _flat(acg, unit, port.name, transfer, words)
+    words = -(-elements[-1] * bytes_each // memory.word_bytes) if strided_words else 1
+    return Stream(
+        port.name,
+        memory.name,
+        writes,
+        int(np.prod(elements[:-1])),
+        words,
+        _loops(unit, port.name),
+        memory.word_bytes,
+        True,
+        strided_words,
+    )
+
+
+def _flat(acg: Acg, unit: ControlUnit, key: str, transfer: Transfer, words: int) -> Stream:
+    """A stream whose beat is contiguous."""
+    writes = transfer.target in {m.name for m in acg.memories}
+    memory = acg.memory(transfer.target if writes else transfer.source)
+    return Stream(
+        key, memory.name, writes, 1, words, _loops(unit, key), memory.word_bytes, False, False
+    )
+
+
+def _loops(unit: ControlUnit, key: str) -> int:
+    prefix = f"{key}.bound[" if key else "bound["
+    return sum(r.quantity.startswith(prefix) for r in unit.registers)

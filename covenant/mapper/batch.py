@@ -1,0 +1,175 @@
+"""Many layers solved at once: equal ones once, known ones from the cache, others in processes.
+
+In: tasks, each a codelet on an architecture. Out: one `Outcome` per task, in their order, whatever
+the number of processes. A task that fails, or an interrupt, never loses the others.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+
+from covenant.acg.graph import Acg
+from covenant.codelets.ir import Codelet
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
+from covenant.mapper import interrupts
+from covenant.mapper.cache import MappingCache, architecture_digest, mapping_key
+from covenant.mapper.mapping import Mapping
+from covenant.mapper.solve import solve
+
+_WORTH_A_PROCESS = 1 << 20
+"""Multiply-accumulates of a layer from which on it may take longer than starting a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolveOptions:
+    """time_limit_seconds: per layer; workers: solver threads of a layer; jobs: layers solved at a
+    time, each in a process of its own, 0 for one after the other in this process."""
+
+    time_limit_seconds: float = 20.0
+    seed: int = 0
+    workers: int = 1
+    jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A codelet to be mapped onto an architecture."""
+
+    codelet: Codelet
+    acg: Acg
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """A mapping, or the error that kept a task from having one; `cached`: it was known before."""
+
+    mapping: Mapping | None = None
+    error: CovenantError | None = None
+    cached: bool = False
+
+
+Tell = Callable[[int, int], None]
+"""Told how many distinct tasks are done, and of how many."""
+
+
+def solve_all(
+    tasks: Sequence[Task], options: SolveOptions, cache: MappingCache, tell: Tell
+) -> tuple[Outcome, ...]:
+    """The outcome of every task; those of equal codelets on equal architectures are equal."""
+    keys = _keys(tasks, options)
+    distinct: dict[str, Task] = {}
+    for key, task in zip(keys, tasks, strict=True):
+        distinct.setdefault(key, task)
+    found: dict[str, Outcome] = {}
+    try:
+        for key, task in distinct.items():
+            known = cache.load(key, task.codelet, task.acg)
+            if known is not None:
+                found[key] = Outcome(known, cached=True)
+        tell(len(found), len(distinct))
+        left = {key: task for key, task in distinct.items() if key not in found}
+        for key, outcome in _solved(left, options):
+            found[key] = outcome
+            if outcome.mapping is not None and _finished(outcome.mapping, options):
+                cache.store(key, outcome.mapping)
+            tell(len(found), len(distinct))
+    except KeyboardInterrupt:
+        for key, task in distinct.items():
+            found.setdefault(key, Outcome(error=_interrupted(task)))
+    return tuple(
+        _renamed(found[key], distinct[key], task) for key, task in zip(keys, tasks, strict=True)
+    )
+
+
+def _keys(tasks: Sequence[Task], options: SolveOptions) -> list[str]:
+    digests = {id(task.acg): architecture_digest(task.acg) for task in tasks}
+    return [
+        mapping_key(task.codelet, digests[id(task.acg)], seed=options.seed, workers=options.workers)
+        for task in tasks
+    ]
+
+
+def _finished(mapping: Mapping, options: SolveOptions) -> bool:
+    """Whether the search ended before its time: at the limit a proven latency may have been found
+    without the best of its ties."""
+    return mapping.proof.solve_seconds < 0.9 * options.time_limit_seconds
+
+
+def _renamed(outcome: Outcome, solved: Task, task: Task) -> Outcome:
+    """The outcome of a task that equals the one that was solved."""
+    if task is solved:
+        return outcome
+    if outcome.mapping is not None:
+        name, architecture = task.codelet.name, task.acg.name
+        mapping = replace(outcome.mapping, codelet=name, architecture=architecture)
+        return replace(outcome, mapping=mapping)
+    assert outcome.error is not None
+    equal = f"layer '{task.codelet.name}' equals '{solved.codelet.name}': "
+    diagnostics = [replace(d, message=equal + d.message) for d in outcome.error.diagnostics]
+    return Outcome(error=CovenantError(diagnostics, outcome.error.exit_code))
+
+
+def _interrupted(task: Task) -> CovenantError:
+    return fail(
+        "INT001",
+        f"layer '{task.codelet.name}': interrupted before a mapping was found",
+        Span(task.acg.file),
+        "give the command again: proven mappings of other layers are kept",
+        ExitCode.INTERRUPTED,
+    )
+
+
+def _solved(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tuple[str, Outcome]]:
+    """Outcomes as they come; layers that take less time than a process to start stay here."""
+    large = {key: task for key, task in tasks.items() if task.codelet.macs >= _WORTH_A_PROCESS}
+    if options.jobs and len(large) > 1:
+        done: set[str] = set()
+        for key, outcome in _in_processes(large, options):
+            done.add(key)
+            yield key, outcome
+        tasks = {key: task for key, task in tasks.items() if key not in done}
+    for key, task in tasks.items():
+        yield key, _attempt(task, options)
+        interrupts.restore()
+
+
+def _in_processes(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tuple[str, Outcome]]:
+    """Outcomes of those tasks that a process could solve; ends early when processes die."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        min(options.jobs, len(tasks)),
+        multiprocessing.get_context("spawn"),
+        initializer=interrupts.leave_to_parent,
+    )
+    try:
+        futures: dict[Future[Outcome], str] = {
+            pool.submit(_attempt, task, options): key for key, task in tasks.items()
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:  # no memory for another process, or a main module without a guard
+        return
+    except BaseException:  # an interrupt: no process may go on behind our back
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _attempt(task: Task, options: SolveOptions) -> Outcome:
+    try:
+        mapping = solve(
+            task.codelet,
+            task.acg,
+            time_limit_seconds=options.time_limit_seconds,
+            seed=options.seed,
+            workers=options.workers,
+        )
+    except CovenantError as error:
+        return Outcome(error=error)
+    return Outcome(mapping)

@@ -1,0 +1,300 @@
+"""Bindings: which capabilities can compute the steps of a codelet, found by unification.
+
+In: a codelet and an architecture. Out: every legal `Binding`, or the reasons why there is none.
+A capability statement is a pattern: its tensors are matched with the codelet's, its dims with the
+codelet's loops that occur in the same tensors. Nothing here knows an operator or an architecture.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from covenant.acg.graph import Acg, Capability, Port
+from covenant.codelets.ir import Codelet
+from covenant.core.affine import Affine
+from covenant.core.expression import Ref, Statement, show
+from covenant.mapper.mapping import StepBinding
+from covenant.mapper.unify import Match, Unifier, is_field, simplify
+
+ROUNDING = "ort_f32"
+"""The rounding of `requantise` in codelets; a capability with another one computes other
+numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """All steps of a codelet on capabilities; `steps[i]` binds codelet step i."""
+
+    steps: tuple[StepBinding, ...]
+
+    def dim(self, capability_dim: str) -> str:
+        """Codelet dim bound to a dim of the first step's capability, "" when unbound."""
+        return dict(self.steps[0].dims).get(capability_dim, "")
+
+    @property
+    def bound_dims(self) -> dict[str, str]:
+        """Codelet dim -> capability dim of the first step."""
+        return {codelet: capability for capability, codelet in self.steps[0].dims}
+
+    def __str__(self) -> str:
+        parts = []
+        for step in self.steps:
+            dims = " ".join(f"{c}={d}" for c, d in step.dims)
+            parts.append(f"{step.node}.{step.capability}({dims})")
+        return " -> ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a codelet step does not bind to a capability."""
+
+    step: int
+    node: str
+    capability: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"step {self.step + 1} on {self.node}.{self.capability}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Legal bindings in a fixed order, and why other capabilities were refused."""
+
+    bindings: tuple[Binding, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def match(codelet: Codelet, acg: Acg) -> Candidates:
+    """All bindings of a codelet; none with at least one refusal when nothing fits."""
+    refusals: list[Refusal] = []
+    partial: list[tuple[StepBinding, ...]] = [()]
+    for index in range(len(codelet.steps)):
+        found: list[tuple[StepBinding, ...]] = []
+        for prefix in partial:
+            for capability in acg.capabilities:
+                if not _reachable(acg, capability, prefix):
+                    continue
+                matches, whys = _bind(codelet, acg, index, capability, prefix)
+                found += [(*prefix, step) for step in matches]
+                refusals += [Refusal(index, capability.node, capability.name, why) for why in whys]
+        partial = found
+    unique = tuple(dict.fromkeys(refusals))
+    return Candidates(tuple(Binding(steps) for steps in dict.fromkeys(partial)), unique)
+
+
+def _reachable(acg: Acg, capability: Capability, prefix: tuple[StepBinding, ...]) -> bool:
+    """The first step starts on a node without predecessor; later ones stay or follow the chain."""
+    after = acg.compute(capability.node).after
+    if not prefix:
+        return not after
+    return capability.node == prefix[-1].node or after == prefix[-1].node
+
+
+def _bind(
+    codelet: Codelet,
+    acg: Acg,
+    index: int,
+    capability: Capability,
+    prefix: tuple[StepBinding, ...],
+) -> tuple[list[StepBinding], list[str]]:
+    statement = codelet.steps[index]
+    pattern = capability.statement
+    if capability.rounding not in ("", ROUNDING):
+        return [], [f"it rounds as '{capability.rounding}', the codelet as '{ROUNDING}'"]
+    if pattern.reduction != statement.reduction:
+        return [], [
+            f"it reduces with '{pattern.reduction}=', the step with '{statement.reduction}='"
+        ]
+    whys: list[str] = []
+    found: list[StepBinding] = []
+    unifier = Unifier(codelet, capability, codelet.steps[index - 1].target if prefix else None)
+    start = Match({pattern.target.name: statement.target})
+    for result in unifier.unify(pattern.value, simplify(statement.value), start):
+        steps, why = _dims(codelet, acg, capability, statement, result, prefix)
+        found += steps
+        whys += why
+    if not found and not whys:
+        whys = [unifier.deepest or f"{show(statement.value)} is not {show(pattern.value)}"]
+    return _longest(codelet, found), ([] if found else whys)
+
+
+def _longest(codelet: Codelet, steps: list[StepBinding]) -> list[StepBinding]:
+    """Only the bindings with the fewest dims of one iteration: the others do less work per step."""
+
+    def idle(step: StepBinding) -> int:
+        return sum(codelet.dim(d).extent == 1 for _, d in step.dims)
+
+    least = min(map(idle, steps), default=0)
+    return [s for s in steps if idle(s) == least]
+
+
+def _dims(
+    codelet: Codelet,
+    acg: Acg,
+    capability: Capability,
+    statement: Statement,
+    result: Match,
+    prefix: tuple[StepBinding, ...],
+) -> tuple[list[StepBinding], list[str]]:
+    """Bind the capability's dims for one unification; every choice that keeps the rules."""
+    pattern = capability.statement
+    pattern_refs = {r.name: r for r in (pattern.target, *pattern.refs)}
+    target_port = next((p for p in capability.ports if p.name == pattern.target.name), None)
+    dtype = codelet.tensor(statement.target.name).dtype
+    if target_port is not None and dtype not in target_port.dtypes:
+        allowed = ", ".join(target_port.dtypes)
+        return [], [f"it writes {allowed}; '{statement.target.name}' is {dtype}"]
+    data = [n for n, r in pattern_refs.items() if n in result.refs and not is_field(capability, n)]
+    signature = {
+        d: frozenset(n for n in data if d in _names(pattern_refs[n]))
+        for d in dict.fromkeys(d for n in data for d in _names(pattern_refs[n]))
+    }
+    if prefix:
+        choices = _chained_dims(acg, result, pattern_refs, prefix)
+    else:
+        choices = _free_dims(codelet, result, signature)
+    found: list[StepBinding] = []
+    whys: list[str] = []
+    for choice in choices:
+        why = _illegal(codelet, acg, capability, result, pattern_refs, signature, choice)
+        if why:
+            whys.append(why)
+            continue
+        tensors = tuple(
+            (p, r.name)
+            for p, r in result.refs.items()
+            if any(q.name == p for q in capability.ports)
+        )
+        found.append(
+            StepBinding(
+                capability.node,
+                capability.name,
+                tuple(choice.items()),
+                tensors,
+                tuple(result.numbers.items()),
+            )
+        )
+    return found, whys
+
+
+def _names(ref: Ref) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(d for i in ref.indices for d in i.dims))
+
+
+def _free_dims(
+    codelet: Codelet, result: Match, signature: Mapping[str, frozenset[str]]
+) -> list[dict[str, str]]:
+    """Every assignment of codelet dims to capability dims that occur in the same tensors."""
+    options: list[list[str]] = []
+    for ports in signature.values():
+        same = [
+            dim.name
+            for dim in codelet.dims
+            if frozenset(
+                n for n in result.refs if n in _data(signature) and _occurs(result, n, dim.name)
+            )
+            == ports
+        ]
+        longer = [name for name in same if codelet.dim(name).extent > 1]
+        single = [name for name in same if codelet.dim(name).extent == 1]
+        options.append([*longer, *single[:1]] or [""])
+    found = []
+    for choice in itertools.product(*options):
+        named = [c for c in choice if c]
+        if len(set(named)) == len(named):
+            found.append({d: c for d, c in zip(signature, choice, strict=True) if c})
+    return found
+
+
+def _data(signature: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*signature.values()) if signature else frozenset()
+
+
+def _occurs(result: Match, port: str, dim: str) -> bool:
+    return dim in _names(result.refs[port])
+
+
+def _chained_dims(
+    acg: Acg, result: Match, pattern_refs: Mapping[str, Ref], prefix: tuple[StepBinding, ...]
+) -> list[dict[str, str]]:
+    """Dims of a chained step: position by position those of the result it receives."""
+    before = prefix[-1]
+    capability = next(
+        c for c in acg.compute(before.node).capabilities if c.name == before.capability
+    )
+    bound = dict(before.dims)
+    own = pattern_refs[result.chained].indices
+    theirs = capability.statement.target.indices
+    pairs = zip(own, theirs, strict=False)
+    return [{o.dims[0]: bound[t.dims[0]] for o, t in pairs if t.dims[0] in bound}]
+
+
+def _illegal(
+    codelet: Codelet,
+    acg: Acg,
+    capability: Capability,
+    result: Match,
+    pattern_refs: Mapping[str, Ref],
+    signature: Mapping[str, frozenset[str]],
+    choice: Mapping[str, str],
+) -> str:
+    """Why a choice of dims cannot run, "" when it can."""
+    target = result.refs[capability.statement.target.name]
+    for port in capability.ports:
+        ref = result.refs.get(port.name)
+        if ref is None:
+            continue
+        if any(c < 0 for i in ref.indices for _, c in i.terms):
+            return f"'{ref.name}' is read backwards"
+        if port.tile:
+            why = _unpackable(acg, capability, port, ref, choice)
+        else:
+            own = {choice.get(d, "") for d in _names(pattern_refs[port.name])}
+            why = _unrecordable(port, ref, own, set(choice.values()), set(_names(target)))
+        if why:
+            return why
+    for dim, ports in signature.items():
+        bound = choice.get(dim, "")
+        for name in _data(signature):
+            if bound and _occurs(result, name, bound) != (name in ports):
+                return f"dim '{bound}' occurs in other tensors than its dim '{dim}'"
+    return ""
+
+
+def _unpackable(
+    acg: Acg, capability: Capability, port: Port, ref: Ref, choice: Mapping[str, str]
+) -> str:
+    """Packed dims must be the plain subscript of their own axis: neighbours in memory."""
+    packed = port.tile if not is_strided(acg, capability.node, port.name) else port.tile[-1:]
+    for dim in packed:
+        bound = choice.get(dim, "")
+        if not bound:
+            if dim == port.tile[-1]:
+                return f"'{ref.name}' has no dim for the packed dim '{dim}' of port {port.name}"
+            continue
+        if [i for i in ref.indices if bound in i.dims] != [Affine.of(bound)]:
+            return (
+                f"dim '{bound}' is not a plain subscript of '{ref.name}', "
+                f"port {port.name} packs dim '{dim}'"
+            )
+    return ""
+
+
+def _unrecordable(port: Port, ref: Ref, own: set[str], bound: set[str], target: set[str]) -> str:
+    """Values of a record may vary over their own dim and over temporal dims of the result."""
+    for index in ref.indices:
+        for dim in index.dims:
+            if not index.is_plain or dim not in target or (dim in bound and dim not in own):
+                return f"'{ref.name}' varies over '{dim}', port {port.name} cannot"
+    return ""
+
+
+def is_strided(acg: Acg, node: str, port: str) -> bool:
+    """Whether the lanes of a port have a stride of their own (else a beat is contiguous)."""
+    if acg.control is None:
+        return True
+    units = [u for u in acg.control.units if node in u.nodes]
+    return not units or any(u.register(f"{port}.lane_stride") is not None for u in units)

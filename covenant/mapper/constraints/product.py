@@ -1,0 +1,60 @@
+"""Products of bounded variables with bounds of their own, as a chain of binary multiplications."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ortools.sat.python import cp_model
+
+
+def bounds(variable: cp_model.IntVar) -> tuple[int, int]:
+    """Smallest and largest value of a variable."""
+    domain = variable.proto.domain
+    return domain[0], domain[len(domain) - 1]
+
+
+def total(terms: Iterable[cp_model.LinearExprT]) -> cp_model.LinearExpr:
+    """Sum of terms as an expression, also of none."""
+    return cp_model.LinearExpr.sum(list(terms))
+
+
+def product(
+    model: cp_model.CpModel,
+    factors: Sequence[cp_model.IntVar],
+    name: str,
+    constant: int,
+    slope: int = 0,
+    added: cp_model.IntVar | None = None,
+    offset: int = 0,
+) -> cp_model.IntVar:
+    """constant * product(factors) + slope * added + offset, for non-negative factors."""
+    kept = []
+    for factor in factors:
+        low, high = bounds(factor)
+        if low == high:
+            constant *= low
+        else:
+            kept.append(factor)
+    kept.sort(key=lambda f: bounds(f)[1])
+    result: cp_model.IntVar | None = None
+    for i, factor in enumerate(kept):
+        if result is None:
+            result = factor
+            continue
+        (a, b), (c, d) = bounds(result), bounds(factor)
+        larger = model.new_int_var(a * c, b * d, f"{name}_{i}")
+        model.add_multiplication_equality(larger, [result, factor])
+        result = larger
+    low, high = (1, 1) if result is None else bounds(result)
+    more_low, more_high = (0, 0) if added is None else bounds(added)
+    scaled = model.new_int_var(
+        constant * low + slope * more_low + offset,
+        constant * high + slope * more_high + offset,
+        name,
+    )
+    terms: list[cp_model.LinearExprT] = [offset]
+    terms.append(constant if result is None else constant * result)
+    if added is not None and slope:
+        terms.append(slope * added)
+    model.add(scaled == total(terms))
+    return scaled

@@ -1,0 +1,147 @@
+"""The mapping: every decision the hardware leaves open, for one codelet on one architecture.
+
+In: built by `mapper.solve` (or from pins). Out: read by `cost`, `verify`, `emit`, `report`. It is
+plain data: integers and names of codelet dims and tensors and of ACG nodes.
+
+Loop nest: `levels[0].loops` (outermost first) iterate tiles held in `levels[0].memory`, the loops
+of `levels[1]` tiles of the next inner memory, …; `inner` is the order of the loops one launch
+absorbs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from covenant.core.dtypes import DType
+
+
+@dataclass(frozen=True, slots=True)
+class StepBinding:
+    """One codelet step on one capability.
+
+    dims: (capability dim, codelet dim) pairs; a capability dim without a pair runs with extent 1
+    of useful work. tensors: (port, codelet tensor). scalars: (capability scalar, value); a port or
+    scalar that the codelet does not need is absent (identity: 0 for added, full range for clamps).
+    """
+
+    node: str
+    capability: str
+    dims: tuple[tuple[str, str], ...]
+    tensors: tuple[tuple[str, str], ...]
+    scalars: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`trips` iterations over tiles of `tile` elements of a dim; the last tile may be shorter:
+    trips == ceil(extent / tile)."""
+
+    dim: str
+    trips: int
+    tile: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Loops, outermost first, over tiles that `memory` holds. Dims without a loop have one trip."""
+
+    memory: str
+    loops: tuple[Loop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutAxis:
+    """Part of a layout: index // step % extent of tensor axis `axis` advances by `stride` bytes."""
+
+    axis: int
+    step: int
+    extent: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the elements of a tensor (or of its tile, indices relative to the tile) lie:
+    offset = sum over axes of (index[axis] // step % extent) * stride; `bytes` is the whole size."""
+
+    axes: tuple[LayoutAxis, ...]
+    bytes: int
+
+
+class Role(StrEnum):
+    """How a buffer is used: input and constant are loaded, output is stored, partial stays."""
+
+    INPUT = "input"
+    CONSTANT = "constant"
+    OUTPUT = "output"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A tensor in an on-chip memory.
+
+    port: the port or record it serves (`a`, `b`, `p`, `y`, `acc`); tensor: codelet tensor, or ""
+    for a record of packed constants. cut: how many loops of the level, from the outermost, lie
+    outside the resident tile: the tile is exchanged whenever one of loops[:cut] that it depends on
+    advances. copies: 1 single, 2 double buffered. layout: of one copy (tile with the loops inside
+    the cut). addresses: byte address of each copy. home: layout of the whole tensor in the off-chip
+    memory (`bytes` 0 for a tensor that never leaves the chip).
+    """
+
+    memory: str
+    port: str
+    tensor: str
+    role: Role
+    dtype: DType
+    cut: int
+    copies: int
+    layout: Layout
+    addresses: tuple[int, ...]
+    home: Layout
+
+
+class Status(StrEnum):
+    """What is known of a mapping: proven best, feasible with a gap, or given by the user."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    PINNED = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Solver outcome: objective and bound in the objective's unit (cycles for latency)."""
+
+    status: Status
+    objective: int
+    bound: int
+    solve_seconds: float
+    seed: int
+    workers: int
+
+    @property
+    def gap(self) -> float:
+        """(objective - bound) / objective; 0 when proven."""
+        return (self.objective - self.bound) / self.objective if self.objective else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A whole mapping of one codelet; `steps[i]` binds codelet step i."""
+
+    codelet: str
+    architecture: str
+    steps: tuple[StepBinding, ...]
+    levels: tuple[Level, ...]
+    inner: tuple[str, ...]
+    placements: tuple[Placement, ...]
+    proof: Proof
+
+    def placement(self, port: str) -> Placement:
+        """The placement of a port; KeyError when it has none."""
+        for placement in self.placements:
+            if placement.port == port:
+                return placement
+        raise KeyError(port)

@@ -1,0 +1,269 @@
+"""Operands: what a binding must place in the on-chip memory, and over which paths it moves.
+
+In: a codelet, an architecture, a binding. Out: one `Operand` per port that reads or writes the
+memory, one per record of packed constants, one for partial sums. Pure structure: no tiles, no
+costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from covenant.acg.graph import Acg, Capability, Compute, Port, Record, Transfer
+from covenant.codelets.ir import Codelet, Tensor
+from covenant.codelets.ir import Role as TensorRole
+from covenant.core.affine import Affine
+from covenant.core.dtypes import DType
+from covenant.core.expression import Ref
+from covenant.mapper.candidates import Binding, is_strided
+from covenant.mapper.mapping import Role, StepBinding
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One thing to be placed.
+
+    indices: subscripts of its axes over codelet dims; shape: extents of these axes. beat: (codelet
+    dim or "", elements) per dim of the port's tile, outermost first, the last one packed; for a
+    record only its own dim. strided: lanes have a stride of their own, else a beat is contiguous.
+    record_bytes: size of one record, 0 for tensors. stream: transfer node between memory and
+    compute node.
+    """
+
+    port: str
+    tensor: str
+    role: Role
+    dtype: DType
+    indices: tuple[Affine, ...]
+    shape: tuple[int, ...]
+    beat: tuple[tuple[str, int], ...]
+    strided: bool
+    record_bytes: int
+    stream: str
+    memory: str
+    pad: int | None
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Codelet dims it depends on, in the order of its axes."""
+        return tuple(dict.fromkeys(d for i in self.indices for d in i.dims))
+
+    @property
+    def packed(self) -> str:
+        """Codelet dim that is contiguous in memory (of a record: the dim it has one entry of)."""
+        return self.beat[-1][0]
+
+    @property
+    def packed_axis(self) -> int:
+        """Axis of the packed dim, -1 when there is none."""
+        return next((i for i, a in enumerate(self.indices) if self.packed in a.dims), -1)
+
+    @property
+    def lane(self) -> str:
+        """Codelet dim of the strided lanes or of the columns of a beat, "" when unbound."""
+        return self.beat[0][0] if len(self.beat) > 1 else ""
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of a beat (columns of a contiguous beat)."""
+        return self.beat[0][1] if len(self.beat) > 1 else 1
+
+    def block(self, word_bytes: int) -> int:
+        """Elements of the packed dim in one memory word."""
+        return max(1, word_bytes // self.dtype.bytes)
+
+
+def capability_of(acg: Acg, step: StepBinding) -> Capability:
+    """The capability a step is bound to."""
+    for capability in acg.compute(step.node).capabilities:
+        if capability.name == step.capability:
+            return capability
+    raise KeyError(step.capability)
+
+
+def step_extents(acg: Acg, codelet: Codelet, binding: Binding) -> dict[str, int]:
+    """Elements of every bound codelet dim in one array step; other dims advance by one per step."""
+    step = binding.steps[0]
+    extents = capability_of(acg, step).extents
+    found = {d.name: 1 for d in codelet.dims}
+    found.update({dim: extents.get(name, 1) for name, dim in step.dims})
+    return found
+
+
+def lane_count(acg: Acg, binding: Binding, index: int, name: str) -> int:
+    """Extent of a dim of step `index`: for a chained step that of the node it follows."""
+    while index:
+        capability = capability_of(acg, binding.steps[index])
+        before = capability_of(acg, binding.steps[index - 1])
+        names = [t.name for t in (capability.statement.target, *capability.statement.refs)]
+        chain = next(
+            r
+            for r in capability.statement.refs
+            if r.name not in [p.name for p in capability.ports] and r.indices and r.name in names
+        )
+        position = [i.dims for i in chain.indices].index((name,))
+        name = before.statement.target.indices[position].dims[0]
+        index -= 1
+    return capability_of(acg, binding.steps[0]).extents.get(name, 1)
+
+
+def reduction_dims(codelet: Codelet) -> tuple[str, ...]:
+    """Dims of the first step that its target lacks, in codelet order."""
+    target = {d for i in codelet.steps[0].target.indices for d in i.dims}
+    read = {d for r in codelet.steps[0].refs for i in r.indices for d in i.dims}
+    return tuple(d.name for d in codelet.dims if d.name in read and d.name not in target)
+
+
+def operands(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Operand, ...]:
+    """Everything a binding places, in port order: inputs, records, partial sums, result."""
+    found: list[Operand] = []
+    last = len(binding.steps) - 1
+    result: list[Operand] = []
+    for index, step in enumerate(binding.steps):
+        capability = capability_of(acg, step)
+        written = capability.statement.target.name
+        for port in capability.ports:
+            tensor = dict(step.tensors).get(port.name, "")
+            if not tensor or not port.tile:
+                continue
+            if port.name != written:
+                found.append(_tensor_operand(codelet, acg, binding, index, port, port.stream))
+            elif index == last:
+                result.append(
+                    _tensor_operand(codelet, acg, binding, index, port, port.stream or port.spill)
+                )
+    found += [_record_operand(codelet, acg, binding, n, r) for n, r in _records(acg, binding)]
+    partial = _partial_operand(codelet, acg, binding)
+    return (*found, *([partial] if partial else []), *result)
+
+
+def _ref(codelet: Codelet, index: int, tensor: str) -> Ref:
+    step = codelet.steps[index]
+    return next(r for r in (step.target, *step.refs) if r.name == tensor)
+
+
+def _role(tensor: Tensor) -> Role:
+    match tensor.role:
+        case TensorRole.INPUT:
+            return Role.INPUT
+        case TensorRole.CONSTANT:
+            return Role.CONSTANT
+        case TensorRole.OUTPUT:
+            return Role.OUTPUT
+        case TensorRole.LOCAL:
+            return Role.PARTIAL
+
+
+def _tensor_operand(
+    codelet: Codelet, acg: Acg, binding: Binding, index: int, port: Port, stream: str
+) -> Operand:
+    step = binding.steps[index]
+    tensor = codelet.tensor(dict(step.tensors)[port.name])
+    dims = dict(step.dims)
+    beat = tuple((dims.get(d, ""), lane_count(acg, binding, index, d)) for d in port.tile)
+    return Operand(
+        port=port.name,
+        tensor=tensor.name,
+        role=_role(tensor),
+        dtype=tensor.dtype,
+        indices=_ref(codelet, index, tensor.name).indices,
+        shape=tensor.shape,
+        beat=beat,
+        strided=is_strided(acg, step.node, port.name),
+        record_bytes=0,
+        stream=stream,
+        memory=stream_memory(acg, acg.transfer(stream)),
+        pad=tensor.pad,
+    )
+
+
+def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding) -> Operand | None:
+    """Partial sums of the first step, when its capability can resume a reduction."""
+    step = binding.steps[0]
+    capability = capability_of(acg, step)
+    target = capability.statement.target.name
+    port = next((p for p in capability.ports if p.name == target), None)
+    if port is None or not port.partial or not port.spill or not port.tile:
+        return None
+    dims = dict(step.dims)
+    ref = codelet.steps[0].target
+    tensor = codelet.tensor(ref.name)
+    return Operand(
+        port=port.name,
+        tensor=tensor.name,
+        role=Role.PARTIAL,
+        dtype=tensor.dtype,
+        indices=ref.indices,
+        shape=tensor.shape,
+        beat=tuple((dims.get(d, ""), lane_count(acg, binding, 0, d)) for d in port.tile),
+        strided=True,
+        record_bytes=0,
+        stream=port.partial,
+        memory=stream_memory(acg, acg.transfer(port.partial)),
+        pad=None,
+    )
+
+
+def _records(acg: Acg, binding: Binding) -> list[tuple[Compute, Record]]:
+    nodes = dict.fromkeys(step.node for step in binding.steps)
+    return [(acg.compute(n), r) for n in nodes for r in acg.compute(n).records]
+
+
+def record_fields(acg: Acg, binding: Binding, record: Record) -> dict[str, tuple[str, DType]]:
+    """Field of a record -> (codelet tensor or "", dtype); fields of unused capabilities are kept
+    with the dtype of any port of that name, since the record's shape is fixed in hardware."""
+    bound = {p: t for step in binding.steps for p, t in step.tensors}
+    dtypes = {p.name: p.dtypes[0] for c in acg.capabilities for p in c.ports}
+    return {f: (bound.get(f, ""), dtypes[f]) for group in record.groups for f in group}
+
+
+def _record_operand(
+    codelet: Codelet, acg: Acg, binding: Binding, node: Compute, record: Record
+) -> Operand:
+    """A record: its dims are those of the present fields and its own."""
+    index = next(i for i, s in enumerate(binding.steps) if s.node == node.name)
+    own = dict(binding.steps[index].dims).get(record.dim, "")
+    fields = record_fields(acg, binding, record)
+    present = {t for t, _ in fields.values() if t}
+    used = {own} | {
+        d
+        for step in codelet.steps
+        for ref in step.refs
+        if ref.name in present
+        for i in ref.indices
+        for d in i.dims
+    }
+    dims = [d for d in codelet.dims if d.name in used]
+    count = lane_count(acg, binding, index, record.dim)
+    return Operand(
+        port=record.name,
+        tensor="",
+        role=Role.CONSTANT,
+        dtype=DType.INT8,
+        indices=tuple(Affine.of(d.name) for d in dims),
+        shape=tuple(d.extent for d in dims),
+        beat=((own, count),),
+        strided=False,
+        record_bytes=count * sum(dtype.bytes for _, dtype in fields.values()),
+        stream=record.stream,
+        memory=stream_memory(acg, acg.transfer(record.stream)),
+        pad=None,
+    )
+
+
+def stream_memory(acg: Acg, stream: Transfer) -> str:
+    """The memory a stream reads or writes."""
+    names = {m.name for m in acg.memories}
+    return stream.source if stream.source in names else stream.target
+
+
+def loader(acg: Acg, memory: str) -> Transfer | None:
+    """The transfer that fills a memory from off chip, None when there is none."""
+    off = {m.name for m in acg.memories if m.off_chip}
+    return next((t for t in acg.transfers if t.target == memory and t.source in off), None)
+
+
+def storer(acg: Acg, memory: str) -> Transfer | None:
+    """The transfer that empties a memory off chip, None when there is none."""
+    off = {m.name for m in acg.memories if m.off_chip}
+    return next((t for t in acg.transfers if t.source == memory and t.target in off), None)

@@ -1,0 +1,202 @@
+"""Layouts: where the elements of an operand lie, in the off-chip memory and in an on-chip tile.
+
+In: an `Operand`, extents of the dims that are resident, the order of the loops one launch absorbs.
+Out: `Layout`s. Units: elements for extents, bytes for strides. The rules (word packing, cells of a
+contiguous beat, records) follow from the ports' `tile`; pitches are padded so that the lanes of a
+beat fall into different banks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import gcd
+
+from covenant.acg.graph import Memory
+from covenant.codelets.ir import Codelet
+from covenant.mapper.mapping import Layout, LayoutAxis, Role
+from covenant.mapper.operands import Operand, reduction_dims
+
+ALIGNMENT_BYTES = 64
+"""Preferred alignment of buffers: one beat of a wide off-chip port."""
+
+
+def round_up(value: int, multiple: int) -> int:
+    """Smallest multiple that is not below value."""
+    return -(-value // multiple) * multiple
+
+
+def inner_order(codelet: Codelet, placed: Sequence[Operand]) -> tuple[str, ...]:
+    """Order of the loops one launch absorbs: dims that all inputs share, then those the lanes do
+    not know (columns), then the lanes' own, innermost the reduction. So a record of columns serves
+    as many steps as possible, and an input without the lanes' dims repeats one run."""
+    reduced = reduction_dims(codelet)
+    rest = [d.name for d in codelet.dims if d.name not in reduced]
+    inputs = [o for o in placed if o.role in (Role.INPUT, Role.CONSTANT) and not o.record_bytes]
+    strided = next((o for o in inputs if o.strided), inputs[0])
+    shared = [d for d in rest if all(d in o.dims for o in inputs)]
+    columns = [d for d in rest if d not in strided.dims]
+    pixels = [d for d in rest if d not in shared and d not in columns and d != strided.lane]
+    lane = [strided.lane] if strided.lane in rest and strided.lane not in shared else []
+    return (*shared, *columns, *pixels, *lane, *reduced)
+
+
+def padded_pitch(words: int, coefficient: int, lanes: int, memory: Memory) -> int:
+    """Smallest pitch in words, not below `words`, at which `lanes` words that are `coefficient`
+    pitches apart lie in different banks, of the smallest group of banks where that is possible;
+    `words` itself where it is not."""
+    if lanes <= 1 or coefficient == 0:
+        return words
+    for width in reversed(memory.views):
+        if lanes <= width // gcd(coefficient, width):
+            pitch = words
+            while lanes > width // gcd(pitch * coefficient, width):
+                pitch += 1
+            return pitch
+    return words
+
+
+def home_layout(operand: Operand, inner: Sequence[str], memory: Memory) -> Layout:
+    """Layout of the whole tensor in the off-chip memory; `memory` is the on-chip one it is packed
+    for."""
+    return _layout(operand, operand.shape, inner, memory, on_chip=False)
+
+
+def tile_layout(
+    operand: Operand, extents: Mapping[str, int], inner: Sequence[str], memory: Memory
+) -> Layout:
+    """Layout of a resident tile; extents: iterations of every codelet dim inside it (halo is
+    added)."""
+    sizes = [axis.span(extents) for axis in operand.indices]
+    return _layout(operand, sizes, inner, memory, on_chip=True)
+
+
+def _layout(
+    operand: Operand, sizes: Sequence[int], inner: Sequence[str], memory: Memory, *, on_chip: bool
+) -> Layout:
+    if operand.record_bytes:
+        return _record_layout(operand, sizes, memory)
+    if operand.strided:
+        return _strided_layout(operand, sizes, memory, on_chip=on_chip)
+    return _cell_layout(operand, sizes, inner, memory)
+
+
+def granule(operand: Operand, word_bytes: int) -> int:
+    """Elements of the packed dim that belong together: one word, or one beat when that is more."""
+    return max(operand.beat[-1][1], operand.block(word_bytes))
+
+
+def packed_blocks(operand: Operand, size: int, word_bytes: int, *, on_chip: bool) -> int:
+    """Words along the packed axis of a strided operand."""
+    block = operand.block(word_bytes)
+    if operand.role is Role.OUTPUT and not on_chip:
+        return -(-size // block)
+    return round_up(size, granule(operand, word_bytes)) // block
+
+
+def _strided_layout(
+    operand: Operand, sizes: Sequence[int], memory: Memory, *, on_chip: bool
+) -> Layout:
+    """[outer axes][blocks of the packed axis][following axes][one word]."""
+    word = memory.word_bytes
+    block = operand.block(word)
+    at = operand.packed_axis
+    order = [*range(at), at, *range(at + 1, len(sizes))]
+    counts = {i: sizes[i] for i in order}
+    counts[at] = packed_blocks(operand, sizes[at], word, on_chip=on_chip)
+    lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
+    strides: dict[int, int] = {}
+    pitch = word
+    for axis in reversed(order):
+        if axis == lane_axis and on_chip and _paddable(operand, lane_axis):
+            coefficient = operand.indices[axis].coefficient(operand.lane)
+            pitch = word * padded_pitch(pitch // word, coefficient, operand.lanes, memory)
+        strides[axis] = pitch
+        pitch *= counts[axis]
+    axes = [
+        LayoutAxis(axis, block if axis == at else 1, counts[axis], strides[axis]) for axis in order
+    ]
+    axes.append(LayoutAxis(at, 1, block, operand.dtype.bytes))
+    return Layout(tuple(axes), pitch)
+
+
+def _paddable(operand: Operand, lane_axis: int) -> bool:
+    """Whether the pitch of the lanes is padded: they lie behind the packed axis or just before
+    it."""
+    at = operand.packed_axis
+    return lane_axis > at or (lane_axis == at - 1 and at == len(operand.indices) - 1)
+
+
+def cell_bytes(operand: Operand, word_bytes: int) -> int:
+    """Bytes of one cell of a contiguous beat: all its columns by one granule of the packed dim."""
+    return operand.lanes * granule(operand, word_bytes) * operand.dtype.bytes
+
+
+def _cell_layout(
+    operand: Operand, sizes: Sequence[int], inner: Sequence[str], memory: Memory
+) -> Layout:
+    """[outer axes][columns / lanes][reduction axes in the order of `inner`][cell]; a cell is
+    [granule / k][columns][k]."""
+    at, depth = operand.packed_axis, operand.beat[-1][1]
+    whole = granule(operand, memory.word_bytes)
+    lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
+    order = cell_order(operand, inner)
+    steps = {at: whole, lane_axis: operand.lanes}
+    axes: list[LayoutAxis] = []
+    pitch = cell_bytes(operand, memory.word_bytes)
+    for axis in reversed(order):
+        step = steps.get(axis, 1)
+        count = -(-sizes[axis] // step)
+        axes.append(LayoutAxis(axis, step, count, pitch))
+        pitch *= count
+    axes.reverse()
+    unit = operand.dtype.bytes
+    axes.append(LayoutAxis(at, depth, whole // depth, operand.lanes * depth * unit))
+    if lane_axis >= 0:
+        axes.append(LayoutAxis(lane_axis, 1, operand.lanes, depth * unit))
+    axes.append(LayoutAxis(at, 1, depth, unit))
+    return Layout(tuple(axes), round_up(pitch, memory.word_bytes))
+
+
+def cell_order(operand: Operand, inner: Sequence[str]) -> tuple[int, ...]:
+    """Axes of a contiguous operand outside its cell, outermost first: those of the reduction
+    innermost, in the order of `inner`, so that a reduction reads one contiguous run. Dims of the
+    reduction are recognised by their place: they are the last of `inner`, from the packed dim's
+    group on."""
+    axes = range(len(operand.indices))
+    lane_axis = next((i for i in axes if operand.lane in operand.indices[i].dims), -1)
+    last_column = max((inner.index(d) for d in inner if d == operand.lane), default=-1)
+    reduced = [
+        i
+        for i in axes
+        if i != lane_axis and any(inner.index(d) > last_column for d in operand.indices[i].dims)
+    ]
+    reduced.sort(key=lambda i: min((inner.index(d) for d in operand.indices[i].dims), default=-1))
+    return (*[i for i in axes if i not in reduced], *reduced)
+
+
+def _record_layout(operand: Operand, sizes: Sequence[int], memory: Memory) -> Layout:
+    """One record per `beat` entries of its own dim, for every position of the other dims."""
+    axes: list[LayoutAxis] = []
+    pitch = round_up(operand.record_bytes, memory.word_bytes)
+    for axis in reversed(range(len(sizes))):
+        step = operand.beat[0][1] if operand.packed and axis == operand.packed_axis else 1
+        count = -(-sizes[axis] // step)
+        axes.append(LayoutAxis(axis, step, count, pitch))
+        pitch *= count
+    axes.reverse()
+    return Layout(tuple(axes), pitch)
+
+
+def offset(layout: Layout, index: Sequence[int]) -> int:
+    """Byte offset of the first byte of an element."""
+    return sum(index[a.axis] // a.step % a.extent * a.stride for a in layout.axes)
+
+
+def advance(layout: Layout, axis: int, elements: int) -> int:
+    """Bytes from one position to that `elements` further on an axis; `elements` must be a multiple
+    of the step of one of its parts, and what moves by it stay in the tile."""
+    parts = sorted((a for a in layout.axes if a.axis == axis), key=lambda a: -a.step)
+    for part in parts:
+        if elements % part.step == 0:
+            return elements // part.step * part.stride
+    raise ValueError(f"{elements} elements are no step of axis {axis}")

@@ -1,0 +1,211 @@
+"""A mapping as text and as JSON.
+
+In: a `Mapping`. Out: a readable loop nest with bindings, residency and addresses (for people and
+goldens), or plain dicts that read back to an equal mapping (for files and pins).
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from covenant.core.dtypes import DType
+from covenant.mapper.mapping import (
+    Layout,
+    LayoutAxis,
+    Level,
+    Loop,
+    Mapping,
+    Placement,
+    Proof,
+    Role,
+    Status,
+    StepBinding,
+)
+
+SCHEMA_VERSION = 1
+
+
+def show(mapping: Mapping) -> str:
+    """Text form: bindings, the loop nest with the exchanges at each level, buffers."""
+    lines = [f"mapping {mapping.codelet} on {mapping.architecture}: {_proof(mapping.proof)}"]
+    for number, step in enumerate(mapping.steps, start=1):
+        lines.append(f"  step {number}: {_step(step)}")
+    for level in mapping.levels:
+        lines += _nest(mapping, level)
+    lines.append("buffers")
+    for placement in mapping.placements:
+        lines.append(f"  {_buffer(placement)}")
+    return "\n".join(lines) + "\n"
+
+
+def _proof(proof: Proof) -> str:
+    if proof.status is Status.OPTIMAL:
+        return f"optimal, {proof.objective} cycles"
+    if proof.status is Status.PINNED:
+        return f"pinned, {proof.objective} cycles"
+    return f"feasible, {proof.objective} cycles, bound {proof.bound}, gap {proof.gap:.1%}"
+
+
+def _step(step: StepBinding) -> str:
+    dims = " ".join(f"{c}={d}" for c, d in step.dims)
+    tensors = " ".join(f"{p}={t}" for p, t in step.tensors)
+    scalars = " ".join(f"{s}={v}" for s, v in step.scalars)
+    parts = [f"{step.node}.{step.capability}", dims, tensors, scalars]
+    return " | ".join(p for p in parts if p)
+
+
+def _nest(mapping: Mapping, level: Level) -> list[str]:
+    """Loops of a level, each followed by what is exchanged inside it."""
+    lines = []
+    indent = "  "
+    for index in range(len(level.loops) + 1):
+        moved = [p for p in mapping.placements if p.cut == index and p.memory == level.memory]
+        for role, verb in ((Role.PARTIAL, "keep"), (Role.OUTPUT, "store after")):
+            lines += [f"{indent}{verb} {_tile(p)}" for p in moved if p.role is role]
+        loads = [p for p in moved if p.role in (Role.INPUT, Role.CONSTANT)]
+        lines += [f"{indent}load {_tile(p)}" for p in loads]
+        if index < len(level.loops):
+            loop = level.loops[index]
+            lines.append(f"{indent}for {loop.dim} in {loop.trips} x {loop.tile}:")
+            indent += "  "
+    lines.append(f"{indent}launch {' '.join(mapping.inner)}")
+    return lines
+
+
+def _tile(placement: Placement) -> str:
+    name = f"{placement.port}={placement.tensor}" if placement.tensor else placement.port
+    return f"{name} ({placement.layout.bytes} bytes x {placement.copies})"
+
+
+def _buffer(placement: Placement) -> str:
+    at = ", ".join(str(a) for a in placement.addresses)
+    names = f"{placement.port:<4} {placement.tensor or '-':<5} {placement.role:<8}"
+    where = f"{placement.memory} at {at}: {_layout(placement.layout)}"
+    return f"{names} {placement.dtype:<7} {where}"
+
+
+def _layout(layout: Layout) -> str:
+    parts = [f"{a.axis}/{a.step}:{a.extent}*{a.stride}" for a in layout.axes if a.extent > 1]
+    return " ".join(parts) or "one element"
+
+
+def to_json(mapping: Mapping) -> dict[str, Any]:
+    """Plain dicts, lists, strings and numbers."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "codelet": mapping.codelet,
+        "architecture": mapping.architecture,
+        "steps": [
+            {
+                "node": s.node,
+                "capability": s.capability,
+                "dims": dict(s.dims),
+                "tensors": dict(s.tensors),
+                "scalars": dict(s.scalars),
+            }
+            for s in mapping.steps
+        ],
+        "levels": [
+            {
+                "memory": level.memory,
+                "loops": [{"dim": x.dim, "trips": x.trips, "tile": x.tile} for x in level.loops],
+            }
+            for level in mapping.levels
+        ],
+        "inner": list(mapping.inner),
+        "placements": [_placement_json(p) for p in mapping.placements],
+        "proof": {
+            "status": mapping.proof.status.value,
+            "objective": mapping.proof.objective,
+            "bound": mapping.proof.bound,
+            "solve_seconds": mapping.proof.solve_seconds,
+            "seed": mapping.proof.seed,
+            "workers": mapping.proof.workers,
+        },
+    }
+
+
+def _placement_json(placement: Placement) -> dict[str, Any]:
+    return {
+        "memory": placement.memory,
+        "port": placement.port,
+        "tensor": placement.tensor,
+        "role": placement.role.value,
+        "dtype": placement.dtype.value,
+        "cut": placement.cut,
+        "copies": placement.copies,
+        "layout": _layout_json(placement.layout),
+        "addresses": list(placement.addresses),
+        "home": _layout_json(placement.home),
+    }
+
+
+def _layout_json(layout: Layout) -> dict[str, Any]:
+    return {
+        "bytes": layout.bytes,
+        "axes": [
+            {"axis": a.axis, "step": a.step, "extent": a.extent, "stride": a.stride}
+            for a in layout.axes
+        ],
+    }
+
+
+def from_json(tree: dict[str, Any]) -> Mapping:
+    """The mapping that `to_json` wrote; KeyError or ValueError for anything else."""
+    if tree["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema_version {tree['schema_version']}, expected {SCHEMA_VERSION}")
+    proof = tree["proof"]
+    return Mapping(
+        codelet=str(tree["codelet"]),
+        architecture=str(tree["architecture"]),
+        steps=tuple(
+            StepBinding(
+                s["node"],
+                s["capability"],
+                tuple(s["dims"].items()),
+                tuple(s["tensors"].items()),
+                tuple(s["scalars"].items()),
+            )
+            for s in tree["steps"]
+        ),
+        levels=tuple(
+            Level(
+                level["memory"],
+                tuple(Loop(x["dim"], x["trips"], x["tile"]) for x in level["loops"]),
+            )
+            for level in tree["levels"]
+        ),
+        inner=tuple(tree["inner"]),
+        placements=tuple(_placement_from(p) for p in tree["placements"]),
+        proof=Proof(
+            Status(proof["status"]),
+            int(proof["objective"]),
+            int(proof["bound"]),
+            float(proof["solve_seconds"]),
+            int(proof["seed"]),
+            int(proof["workers"]),
+        ),
+    )
+
+
+def _placement_from(tree: dict[str, Any]) -> Placement:
+    return Placement(
+        memory=str(tree["memory"]),
+        port=str(tree["port"]),
+        tensor=str(tree["tensor"]),
+        role=Role(tree["role"]),
+        dtype=DType(tree["dtype"]),
+        cut=int(tree["cut"]),
+        copies=int(tree["copies"]),
+        layout=_layout_from(tree["layout"]),
+        addresses=tuple(int(a) for a in tree["addresses"]),
+        home=_layout_from(tree["home"]),
+    )
+
+
+def _layout_from(tree: dict[str, Any]) -> Layout:
+    axes = cast(list[dict[str, int]], tree["axes"])
+    return Layout(
+        tuple(LayoutAxis(a["axis"], a["step"], a["extent"], a["stride"]) for a in axes),
+        int(tree["bytes"]),
+    )

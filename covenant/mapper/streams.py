@@ -1,0 +1,239 @@
+"""Stream patterns: what a launch writes into the registers of every stream.
+
+In: a mapping, a port, the tile of one launch. Out: `Pattern` (loops innermost first, strides in
+bytes) and `JobCounts`. Pure and without OR-Tools: the emitter, the model's loop limits and the
+tests use it. RTL: stream address generators (one temporal loop nest, lanes, tail mask), array
+counters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from math import prod
+
+from covenant.acg.graph import Acg
+from covenant.codelets.ir import Codelet
+from covenant.mapper.candidates import Binding
+from covenant.mapper.mapping import Layout, Mapping
+from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents
+from covenant.mapper.placement import advance, granule, offset
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One stream of one launch.
+
+    base: bytes from the start of the buffer copy; bounds and strides innermost first, coalesced;
+    lane_stride: bytes between lanes; word_stride: bytes between the words of a lane;
+    in the last iteration of loop `tail_loop` only `tail_lanes` lanes are enabled (tail_lanes -1:
+    all).
+    """
+
+    base: int
+    bounds: tuple[int, ...]
+    strides: tuple[int, ...]
+    lane_stride: int
+    word_stride: int
+    tail_loop: int
+    tail_lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounts:
+    """Counters of one launch: array steps per output tile, output tiles, tiles per record."""
+
+    steps: int
+    tiles: int
+    reuse: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    bound: int
+    stride: int
+    masked: bool = False
+
+
+def binding_of(mapping: Mapping) -> Binding:
+    """The binding a mapping was made with."""
+    return Binding(mapping.steps)
+
+
+def job_counts(mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int]) -> JobCounts:
+    """Counters of a launch over `tile` (iterations of every dim; dims left out count as 1)."""
+    placed = operands(codelet, acg, binding_of(mapping))
+    extents = step_extents(acg, codelet, binding_of(mapping))
+    reduced = reduction_dims(codelet)
+    count = {d: -(-tile.get(d, 1) // extents[d]) for d in mapping.inner}
+    outer = [d for d in mapping.inner if d not in reduced]
+    record = [o for o in placed if o.record_bytes]
+    reuse = prod(count[d] for d in _reused(outer, record[0], count)) if record else 1
+    return JobCounts(prod(count[d] for d in reduced), prod(count[d] for d in outer), reuse)
+
+
+def _reused(outer: list[str], record: Operand, count: Map[str, int]) -> list[str]:
+    """Innermost dims of the result that a record does not change with (dims of one count are
+    free)."""
+    found: list[str] = []
+    for dim in reversed(outer):
+        if dim in record.dims and count[dim] > 1:
+            break
+        found.append(dim)
+    return found
+
+
+def pattern(
+    mapping: Mapping,
+    codelet: Codelet,
+    acg: Acg,
+    port: str,
+    tile: Map[str, int],
+    origin: Map[str, int] | None = None,
+) -> Pattern:
+    """Stream of `port` (an operand's port, `acc` for partial sums both ways, or a record's name).
+
+    tile: iterations of every dim in this launch; origin: position of the launch inside the resident
+    tile, per dim (0 where left out).
+    """
+    operand = next(o for o in operands(codelet, acg, binding_of(mapping)) if o.port == port)
+    layout = mapping.placement(port).layout
+    return operand_pattern(mapping, codelet, acg, operand, layout, tile, origin or {})
+
+
+def operand_pattern(
+    mapping: Mapping,
+    codelet: Codelet,
+    acg: Acg,
+    operand: Operand,
+    layout: Layout,
+    tile: Map[str, int],
+    origin: Map[str, int],
+) -> Pattern:
+    """Stream of an operand whose resident tile has `layout`."""
+    extents = step_extents(acg, codelet, binding_of(mapping))
+    reduced = reduction_dims(codelet)
+    count = {d: -(-tile.get(d, 1) // extents[d]) for d in mapping.inner}
+    word = acg.memory(operand.memory).word_bytes
+    at = [a.evaluate({d: origin.get(d, 0) for d in a.dims}) - a.constant for a in operand.indices]
+    if operand.record_bytes:
+        loops = _record_loops(mapping, acg, operand, layout, count, reduced)
+        bounds, strides, _ = _coalesce(loops)
+        return Pattern(offset(layout, at), bounds, strides, word, word, 0, -1)
+    tail = tile.get(operand.lane, 1) % operand.lanes if operand.strided else 0
+    written = operand.role.value in ("output", "partial")
+    loops = _beat_loops(operand, layout, word, written=written)
+    for dim in reversed(mapping.inner):
+        if dim in reduced and written:
+            continue
+        loops += _dim_loops(operand, layout, dim, count, extents, word, masked=bool(tail))
+    if operand.strided and not operand.lane:
+        tail = 1 % operand.lanes
+        loops += [_Loop(1, 0, masked=True)] if tail else []
+    bounds, strides, tail_loop = _coalesce(loops)
+    return Pattern(
+        base=offset(layout, at),
+        bounds=bounds,
+        strides=strides,
+        lane_stride=_lane_stride(operand, layout, word),
+        word_stride=_word_stride(operand, layout, word),
+        tail_loop=max(0, tail_loop),
+        tail_lanes=tail if tail else -1,
+    )
+
+
+def _beat_loops(operand: Operand, layout: Layout, word: int, *, written: bool) -> list[_Loop]:
+    """Loops inside one output tile or one granule: the words of a written tile's columns, or the
+    array steps that one granule of a contiguous operand serves."""
+    block, packed = operand.block(word), operand.beat[-1][1]
+    if written:
+        words = -(-packed // block)
+        return [_Loop(words, advance(layout, operand.packed_axis, block))] if words > 1 else []
+    if operand.strided:
+        return []
+    whole = granule(operand, word)
+    stride = operand.lanes * packed * operand.dtype.bytes
+    return [_Loop(whole // packed, stride)] if whole > packed else []
+
+
+def _dim_loops(
+    operand: Operand,
+    layout: Layout,
+    dim: str,
+    count: Map[str, int],
+    extents: Map[str, int],
+    word: int,
+    *,
+    masked: bool,
+) -> list[_Loop]:
+    """The loop of one dim: stride 0 where the operand does not depend on it."""
+    bound, unit = count[dim], extents[dim]
+    if dim == operand.packed and operand.role.value not in ("output", "partial"):
+        whole = granule(operand, word)
+        bound, unit = -(-bound * unit // whole), whole
+    is_lane = masked and dim == operand.lane
+    if bound == 1 and not is_lane:
+        return []
+    stride = 0
+    for axis, index in enumerate(operand.indices):
+        coefficient = index.coefficient(dim)
+        if coefficient:
+            stride += advance(layout, axis, unit * coefficient)
+    return [_Loop(bound, stride, masked=is_lane)]
+
+
+def _record_loops(
+    mapping: Mapping,
+    acg: Acg,
+    operand: Operand,
+    layout: Layout,
+    count: Map[str, int],
+    reduced: tuple[str, ...],
+) -> list[_Loop]:
+    """Words of a record beat by beat, then the records; tiles served by one record make no loop."""
+    stream = acg.transfer(operand.stream)
+    word = acg.memory(operand.memory).word_bytes
+    beat = stream.lanes * word if stream.lanes else word
+    loops = [_Loop(operand.record_bytes // beat, beat)]
+    outer = [d for d in mapping.inner if d not in reduced]
+    reused = _reused(outer, operand, count)
+    for dim in reversed([d for d in outer if d not in reused]):
+        axis = next((i for i, a in enumerate(operand.indices) if dim in a.dims), -1)
+        unit = operand.beat[0][1] if dim == operand.packed else 1
+        loops.append(_Loop(count[dim], advance(layout, axis, unit) if axis >= 0 else 0))
+    return loops
+
+
+def _coalesce(loops: list[_Loop]) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Bounds and strides innermost first without loops of one iteration, neighbours merged where
+    the outer stride continues the inner loop; the index of the masked loop, -1 when there is
+    none."""
+    kept: list[_Loop] = []
+    for loop in loops:
+        if loop.bound == 1 and not loop.masked:
+            continue
+        last = kept[-1] if kept else None
+        joins = last is not None and loop.stride == last.stride * last.bound
+        if last is not None and joins and not loop.masked and not last.masked:
+            kept[-1] = _Loop(last.bound * loop.bound, last.stride)
+        else:
+            kept.append(loop)
+    masked = next((i for i, loop in enumerate(kept) if loop.masked), -1)
+    return tuple(x.bound for x in kept), tuple(x.stride for x in kept), masked
+
+
+def _lane_stride(operand: Operand, layout: Layout, word: int) -> int:
+    if not operand.strided or not operand.lane:
+        return word
+    return sum(
+        advance(layout, axis, index.coefficient(operand.lane))
+        for axis, index in enumerate(operand.indices)
+        if index.coefficient(operand.lane)
+    )
+
+
+def _word_stride(operand: Operand, layout: Layout, word: int) -> int:
+    """Bytes between the words of one lane: neighbouring blocks of the packed axis."""
+    if not operand.strided:
+        return word
+    return advance(layout, operand.packed_axis, operand.block(word))

@@ -1,0 +1,384 @@
+"""What moving the tiles of an operand takes, axis group by axis group.
+
+In: an operand, its transfer path, tile sizes of the dims on some of its axes. Out: `Columns`,
+factors whose products over an operand's groups are its footprint (words), transfer cycles and
+off-chip words, exact for tails, halos and padding. The solver tabulates them, `cost` evaluates them
+on one mapping. RTL: DMA address generation (rows of contiguous words, realigned to bus beats, fill
+launches).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping as Map
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd, prod
+
+from covenant.acg.graph import Acg, Memory
+from covenant.core.affine import Affine
+from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand, loader, storer
+from covenant.mapper.placement import (
+    cell_bytes,
+    cell_order,
+    granule,
+    packed_blocks,
+    padded_pitch,
+    round_up,
+)
+
+Tiles = Map[str, tuple[int, int, int]]
+"""Dim -> (extent, trips, tile)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How an operand reaches its on-chip memory or leaves it.
+
+    bus: bytes per cycle of the narrowest part; setup_cycles: added by every launch; latency_cycles:
+    from a launch to its first data beyond that; row_cycles: fewest cycles a row takes, latency /
+    outstanding transactions; 0 bus: none.
+    """
+
+    bus: int
+    setup_cycles: int
+    latency_cycles: int
+    row_cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Factors of one axis group: words of a resident copy; cycles to move all tiles once; those of
+    the first and of the last tile; off-chip words of all tiles."""
+
+    size: int
+    total: int
+    first: int
+    last: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Axes of an operand that are tabulated together. `run`: rows of the transfer lie along
+    them."""
+
+    axes: tuple[int, ...]
+    dims: tuple[str, ...]
+    run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """One tile on one axis: positions covered, those inside the tensor, those before and after it;
+    `phase`: the first one inside, modulo a beat (0 where rows do not run along the axis)."""
+
+    span: int
+    real: int
+    low: int
+    high: int
+    phase: int = 0
+
+
+def path(acg: Acg, operand: Operand) -> Path:
+    """The off-chip path of an operand; without one for partial sums."""
+    if operand.role is Role.PARTIAL:
+        return Path(0, 0, 0, 0)
+    if operand.role is Role.OUTPUT:
+        transfer = storer(acg, operand.memory)
+        if transfer is None:
+            return Path(0, 0, 0, 0)
+        off = acg.memory(transfer.target)
+        bus = min(transfer.bytes_per_cycle, off.write_bytes_per_cycle)
+        return Path(bus, transfer.setup_cycles, 0, 1)
+    transfer = loader(acg, operand.memory)
+    if transfer is None:
+        return Path(0, 0, 0, 0)
+    off = acg.memory(transfer.source)
+    bus = min(transfer.bytes_per_cycle, off.read_bytes_per_cycle)
+    row = -(-off.latency_cycles // max(1, transfer.outstanding))
+    return Path(bus, transfer.setup_cycles, off.latency_cycles, max(1, row))
+
+
+def groups(operand: Operand, inner: Sequence[str]) -> tuple[Group, ...]:
+    """The axis groups of an operand, the one with its rows last."""
+    count = len(operand.indices)
+    if operand.record_bytes:
+        runs = [count - 1] if count else []
+    elif operand.strided:
+        after = list(range(operand.packed_axis + 1, count))
+        runs = after or [operand.packed_axis]
+    else:
+        runs = [a for a in cell_order(operand, inner) if _is_reduced(operand, inner, a)]
+    single = [Group((i,), operand.indices[i].dims, False) for i in range(count) if i not in runs]
+    dims = tuple(dict.fromkeys(d for i in runs for d in operand.indices[i].dims))
+    return (*single, Group(tuple(runs), dims, True))
+
+
+def _is_reduced(operand: Operand, inner: Sequence[str], axis: int) -> bool:
+    """Axes of a contiguous operand from its packed group on, inside its columns."""
+    order = cell_order(operand, inner)
+    lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
+    if axis == lane_axis:
+        return False
+    return (
+        lane_axis < 0 or order.index(axis) > order.index(lane_axis) or axis == operand.packed_axis
+    )
+
+
+def columns(operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path) -> Columns:
+    """Factors of a group when the dims on it have these tiles; other dims are whole."""
+    if not group.run:
+        (axis,) = group.axes
+        return _counted(operand, axis, tiles, memory)
+    if operand.record_bytes:
+        return _record_columns(operand, group, tiles, memory, road)
+    if not operand.strided:
+        return _cell_columns(operand, group, tiles, memory, road)
+    if group.axes == (operand.packed_axis,):
+        return _packed_columns(operand, tiles, memory, road)
+    return _spatial_columns(operand, group, tiles, memory, road)
+
+
+def _spans(index: Affine, size: int, tiles: Tiles, beat: int, *, clip: bool) -> list[_Span]:
+    """Every tile on an axis, in the order of its dims; `clip` where positions may leave the tensor;
+    `beat`: positions per beat of the transfer."""
+    choices: list[list[tuple[int, int]]] = []
+    for dim in index.dims:
+        extent, trips, tile = tiles[dim]
+        choices.append([(i * tile, min(tile, extent - i * tile)) for i in range(trips)])
+    found: list[_Span] = []
+    for combination in itertools.product(*choices):
+        named = dict(zip(index.dims, combination, strict=True))
+        low = index.evaluate({d: c[0] for d, c in named.items()})
+        span = index.span({d: c[1] for d, c in named.items()})
+        before = min(span, max(0, -low)) if clip else 0
+        after = min(span - before, max(0, low + span - size)) if clip else 0
+        phase = max(0, low) % beat
+        found.append(_Span(span, span - before - after, before, after, phase))
+    return found
+
+
+def _kinds(
+    index: Affine, size: int, tiles: Tiles, beat: int = 1, *, clip: bool
+) -> tuple[Counter[_Span], _Span, _Span]:
+    """Tiles of an axis by kind with how often each occurs, the first one and the last one."""
+    if clip or beat > 1 or len(index.dims) != 1:
+        found = _spans(index, size, tiles, beat, clip=clip)
+        return Counter(found), found[0], found[-1]
+    extent, trips, tile = tiles[index.dims[0]]
+    coefficient = index.coefficient(index.dims[0])
+    full = (tile - 1) * coefficient + 1
+    tail = (extent - (trips - 1) * tile - 1) * coefficient + 1
+    last = _Span(tail, tail, 0, 0)
+    first = _Span(full, full, 0, 0) if trips > 1 else last
+    counts: Counter[_Span] = Counter()
+    counts[first] += trips - 1
+    counts[last] += 1
+    return counts, first, last
+
+
+def _extent(index: Affine, tiles: Tiles) -> int:
+    """Positions a full tile covers on an axis."""
+    return index.span({d: tiles[d][2] for d in index.dims})
+
+
+def _axis_words(operand: Operand, axis: int, size: int, memory: Memory, *, on_chip: bool) -> int:
+    """Units of a counted axis: blocks of the packed one, columns of beats, plain positions."""
+    if operand.record_bytes:
+        return -(-size // operand.beat[0][1]) if axis == operand.packed_axis else size
+    if operand.strided and axis == operand.packed_axis:
+        return packed_blocks(operand, size, memory.word_bytes, on_chip=on_chip)
+    if not operand.strided and operand.lane and operand.lane in operand.indices[axis].dims:
+        return -(-size // operand.lanes)
+    if not operand.strided and axis == operand.packed_axis:
+        return -(-size // granule(operand, memory.word_bytes))
+    return size
+
+
+def _counted(operand: Operand, axis: int, tiles: Tiles, memory: Memory) -> Columns:
+    index = operand.indices[axis]
+    kinds, first, last = _kinds(index, operand.shape[axis], tiles, clip=operand.pad is not None)
+
+    def words(real: int) -> int:
+        return _axis_words(operand, axis, real, memory, on_chip=False)
+
+    total = sum(n * words(kind.real) for kind, n in kinds.items())
+    size = _axis_words(operand, axis, _extent(index, tiles), memory, on_chip=True)
+    return Columns(size, total, words(first.real), words(last.real), total)
+
+
+def _rows(count: int, run: int, start: int, pitch: int, road: Path) -> int:
+    """Cycles of `count` rows of `run` contiguous bytes. Rows start anywhere in a beat: the first at
+    byte `start` of one, the next `pitch` bytes further; their beats are averaged over all such
+    places."""
+    if not road.bus or not run:
+        return 0
+    places = road.bus // gcd(pitch, road.bus)
+    beats = sum(
+        max(-(-((start + i * pitch) % road.bus + run) // road.bus), road.row_cycles)
+        for i in range(places)
+    )
+    return -(-count * beats // places)
+
+
+def _row(run: int, road: Path) -> int:
+    """Cycles of one row that starts a beat."""
+    return _rows(1, run, 0, road.bus, road)
+
+
+def _packed_columns(operand: Operand, tiles: Tiles, memory: Memory, road: Path) -> Columns:
+    """Rows along the packed axis; the pitch of a row is padded for the lanes before it."""
+    axis = operand.packed_axis
+    index = operand.indices[axis]
+    width, word = operand.dtype.bytes, memory.word_bytes
+    beat = max(1, road.bus // width)
+    kinds, first, last = _kinds(index, operand.shape[axis], tiles, beat, clip=False)
+    pitch = packed_blocks(operand, operand.shape[axis], word, on_chip=False) * word
+
+    def words(real: int) -> int:
+        return packed_blocks(operand, real, word, on_chip=False)
+
+    def cycles(kind: _Span) -> int:
+        return _rows(1, words(kind.real) * word, kind.phase * width, pitch, road)
+
+    size = packed_blocks(operand, _extent(index, tiles), memory.word_bytes, on_chip=True)
+    lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
+    if 0 <= lane_axis == axis - 1:
+        coefficient = operand.indices[lane_axis].coefficient(operand.lane)
+        size = padded_pitch(size, coefficient, operand.lanes, memory)
+    return Columns(
+        size,
+        sum(n * cycles(kind) for kind, n in kinds.items()),
+        cycles(first),
+        cycles(last),
+        sum(n * words(kind.real) for kind, n in kinds.items()),
+    )
+
+
+def _spatial_columns(
+    operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
+) -> Columns:
+    """Axes behind the packed one: rows along the last, merged over whole rows; fills for
+    padding."""
+    indices = [operand.indices[a] for a in group.axes]
+    sizes = [operand.shape[a] for a in group.axes]
+    clip = operand.pad is not None
+    beats = [1] * (len(sizes) - 1) + [max(1, road.bus // memory.word_bytes)]
+    kinds = [
+        _kinds(i, s, tiles, beat, clip=clip)
+        for i, s, beat in zip(indices, sizes, beats, strict=True)
+    ]
+    extents = [_extent(i, tiles) for i in indices]
+    pitch = 1
+    padded = False
+    for index, extent in zip(reversed(indices), reversed(extents), strict=True):
+        if operand.lane and operand.lane in index.dims:
+            wide = padded_pitch(pitch, index.coefficient(operand.lane), operand.lanes, memory)
+            padded |= wide != pitch
+            pitch = wide
+        pitch *= extent
+    whole = not padded and extents[-1] == sizes[-1]
+
+    def cycles(spans: Sequence[_Span]) -> int:
+        return _box_cycles(spans, sizes, memory.word_bytes, road, whole=whole)
+
+    total = words = 0
+    for combination in itertools.product(*(k[0].items() for k in kinds)):
+        times = prod(n for _, n in combination)
+        spans = [kind for kind, _ in combination]
+        total += times * cycles(spans)
+        words += times * prod(s.real for s in spans)
+    return Columns(
+        pitch, total, cycles([k[1] for k in kinds]), cycles([k[2] for k in kinds]), words
+    )
+
+
+def _box_cycles(
+    spans: Sequence[_Span], sizes: Sequence[int], word: int, road: Path, *, whole: bool
+) -> int:
+    """Cycles of one box: its rows, and the fills around what lies outside the tensor."""
+    if not road.bus:
+        return 0
+    last = spans[-1]
+    start, pitch = last.phase * word, sizes[-1] * word
+    if len(spans) == 1:
+        fill = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
+        return _rows(1, last.real * word, start, pitch, road) + fill
+    first = spans[0]
+    if len(spans) == 2:
+        lines = first.real
+        sides = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
+        if whole and last.real == sizes[-1] and not sides:
+            body = _rows(1, lines * last.real * word, 0, pitch, road)
+        else:
+            body = _rows(lines, last.real * word, start, pitch, road) + lines * sides
+    else:
+        body = first.real * _box_cycles(spans[1:], sizes[1:], word, road, whole=whole)
+    row = prod(s.span for s in spans[1:-1]) * -(-last.span * word // road.bus)
+    return body + (first.low + first.high) * row
+
+
+def _cell_columns(
+    operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
+) -> Columns:
+    """Cells of a contiguous operand: one row covers the reduction of a column group."""
+    indices = [operand.indices[a] for a in group.axes]
+    unit = cell_bytes(operand, memory.word_bytes)
+    kinds = [_kinds(operand.indices[a], operand.shape[a], tiles, clip=False) for a in group.axes]
+    split = any(tiles[d][1] > 1 for i in indices for d in i.dims)
+
+    def cells(spans: Sequence[_Span]) -> int:
+        return prod(
+            _axis_words(operand, a, s.real, memory, on_chip=False)
+            for a, s in zip(group.axes, spans, strict=True)
+        )
+
+    def cycles(spans: Sequence[_Span]) -> int:
+        run = cells(spans) * unit
+        return _row(run, road) if split else (-(-run // road.bus) if road.bus else 0)
+
+    total = count = 0
+    for combination in itertools.product(*(k[0].items() for k in kinds)):
+        times = prod(n for _, n in combination)
+        spans = [kind for kind, _ in combination]
+        total += times * cycles(spans)
+        count += times * cells(spans)
+    size = prod(
+        _axis_words(operand, a, _extent(i, tiles), memory, on_chip=True)
+        for a, i in zip(group.axes, indices, strict=True)
+    )
+    per = unit // memory.word_bytes
+    return Columns(
+        size * per, total, cycles([k[1] for k in kinds]), cycles([k[2] for k in kinds]), count * per
+    )
+
+
+def _record_columns(
+    operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
+) -> Columns:
+    """Records are contiguous along their last dim."""
+    unit = round_up(operand.record_bytes, memory.word_bytes)
+    per = unit // memory.word_bytes
+    if not group.axes:
+        cycles = -(-unit // road.bus) if road.bus else 0
+        return Columns(per, cycles, cycles, cycles, per)
+    (axis,) = group.axes
+    kinds, first, last = _kinds(operand.indices[axis], operand.shape[axis], tiles, clip=False)
+
+    def count(span: _Span) -> int:
+        return _axis_words(operand, axis, span.real, memory, on_chip=False)
+
+    def row(span: _Span) -> int:
+        return -(-count(span) * unit // road.bus) if road.bus else 0
+
+    size = _axis_words(operand, axis, _extent(operand.indices[axis], tiles), memory, on_chip=True)
+    return Columns(
+        size * per,
+        sum(n * row(kind) for kind, n in kinds.items()),
+        row(first),
+        row(last),
+        sum(n * count(kind) * per for kind, n in kinds.items()),
+    )

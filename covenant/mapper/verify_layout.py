@@ -1,0 +1,259 @@
+"""Are layouts injective, in bounds and word for word alike on both sides, and can the streams walk
+them?
+
+In: a layout and what its port moves (`Shape`). Out: findings as sentences. Part of `verify`;
+offsets are compared element by element, no stream pattern or layout rule of the mapper is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covenant.acg.graph import Memory, Transfer
+from covenant.codelets.ir import Codelet
+from covenant.core.affine import Affine
+from covenant.core.dtypes import DType
+from covenant.mapper.mapping import Layout, LayoutAxis, Mapping, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a port moves: subscripts and shape of its tensor (or of its grid of records), the
+    (codelet dim, positions) of one beat with the packed dim last, whether lanes have a stride."""
+
+    port: str
+    indices: tuple[Affine, ...]
+    shape: tuple[int, ...]
+    dtype: DType
+    beat: tuple[tuple[str, int], ...]
+    strided: bool
+    record_bytes: int
+    stream: str
+    written: bool
+    padded: bool
+
+    def axis(self, dim: str) -> int:
+        """Axis that a dim moves along, -1 when there is none."""
+        return next((i for i, a in enumerate(self.indices) if dim in a.dims), -1)
+
+
+def _offset(layout: Layout, index: Sequence[int]) -> int:
+    return sum(index[a.axis] // a.step % a.extent * a.stride for a in layout.axes)
+
+
+def layout_faults(
+    name: str, layout: Layout, sizes: Sequence[int], shape: Shape, word: int
+) -> Iterator[str]:
+    """Every element has a place of its own inside the layout, and beats are contiguous."""
+    unit = shape.record_bytes or shape.dtype.bytes
+    if any(not 0 <= a.axis < len(sizes) or a.extent < 1 or a.step < 1 for a in layout.axes):
+        yield f"{name}: a part of the layout has an unknown axis or no extent"
+        return
+    for axis, size in enumerate(sizes):
+        first = 1
+        if shape.record_bytes and axis == shape.axis(shape.beat[-1][0]):
+            first = shape.beat[-1][1]
+        yield from _cover_faults(name, layout, axis, size, first)
+    reach = 0
+    for part in sorted((a for a in layout.axes if a.extent > 1), key=lambda a: a.stride):
+        if part.stride < reach + unit:
+            used = reach + unit
+            yield f"{name}: axis {part.axis} advances {part.stride} bytes over {used} in use"
+        wide = part.stride * part.extent > word and not _inside_cell(part, shape)
+        if part.stride % word and wide:
+            yield f"{name}: axis {part.axis} advances {part.stride} bytes, no whole words"
+        reach += (part.extent - 1) * part.stride
+    if reach + unit > layout.bytes:
+        yield f"{name}: elements reach byte {reach + unit} of {layout.bytes}"
+    if layout.bytes % word:
+        yield f"{name}: {layout.bytes} bytes are no whole words"
+    if not shape.record_bytes:
+        yield from _beat_faults(name, layout, len(sizes), shape, word)
+
+
+def _inside_cell(part: LayoutAxis, shape: Shape) -> bool:
+    """Parts of a contiguous beat may be narrower than a word."""
+    return not shape.strided and part.stride < shape.beat[0][1] * shape.beat[-1][1]
+
+
+def _cover_faults(name: str, layout: Layout, axis: int, size: int, first: int) -> Iterator[str]:
+    """The parts of an axis are a mixed radix of its index."""
+    expected = first
+    for part in sorted(
+        (a for a in layout.axes if a.axis == axis), key=lambda a: (a.step, a.extent)
+    ):
+        if part.extent == 1 and part.step != expected:
+            continue
+        if part.step != expected:
+            yield f"{name}: axis {axis} has a part of step {part.step}, expected {expected}"
+            return
+        expected = part.step * part.extent
+    if expected < size:
+        yield f"{name}: axis {axis} covers {expected} of {size} positions"
+
+
+def _beat_faults(name: str, layout: Layout, rank: int, shape: Shape, word: int) -> Iterator[str]:
+    """Elements of a word (of a whole beat where lanes have no stride) are neighbours."""
+    packed, count = shape.beat[-1]
+    at = shape.axis(packed)
+    if at < 0:
+        yield f"{name}: packed dim '{packed}' is on no axis"
+        return
+    lane, lanes = shape.beat[0] if len(shape.beat) > 1 else ("", 1)
+    lane_axis = shape.axis(lane) if not shape.strided else -1
+    width = shape.dtype.bytes
+    run = word // width if shape.strided else count
+    for column in range(lanes if lane_axis >= 0 else 1):
+        for position in range(run):
+            index = [0] * rank
+            index[at] = position
+            if lane_axis >= 0:
+                index[lane_axis] = column
+            if _offset(layout, index) != (column * count + position) * width:
+                yield f"{name}: element {position} of column {column} is not in its place in a beat"
+                return
+
+
+def _grid(
+    shape: Shape, layout: Layout, starts: Sequence[int], counts: Sequence[int]
+) -> NDArray[Any]:
+    """Byte offsets of a box of elements."""
+    total = np.zeros([1] * len(counts), np.int64)
+    for axis, (start, count) in enumerate(zip(starts, counts, strict=True)):
+        index = np.arange(start, start + count)
+        part = np.zeros(count, np.int64)
+        for a in layout.axes:
+            if a.axis == axis:
+                part += index // a.step % a.extent * a.stride
+        view = [1] * len(counts)
+        view[axis] = count
+        total = total + part.reshape(view)
+    return np.broadcast_to(total, counts)
+
+
+def word_faults(
+    mapping: Mapping, codelet: Codelet, placement: Placement, shape: Shape, word: int
+) -> Iterator[str]:
+    """Words of the tile are words of the home: the first and the last exchanged tile are
+    compared."""
+    loops = mapping.levels[0].loops[: max(0, placement.cut)]
+    for last in (False, True):
+        origin = dict.fromkeys(codelet.extents, 0)
+        extent = dict(codelet.extents)
+        for loop in loops:
+            start = (loop.trips - 1) * loop.tile if last else 0
+            origin[loop.dim] = start
+            extent[loop.dim] = min(loop.tile, codelet.extents[loop.dim] - start)
+        starts, offsets, counts = [], [], []
+        for index, size in zip(shape.indices, shape.shape, strict=True):
+            low = index.evaluate(origin)
+            span = index.span(extent)
+            inside = max(0, low)
+            starts.append(inside)
+            offsets.append(inside - low)
+            counts.append(min(low + span, size) - inside)
+        if any(c <= 0 for c in counts):
+            continue
+        home = _grid(shape, placement.home, starts, counts).ravel()
+        tile = _grid(shape, placement.layout, offsets, counts).ravel()
+        if np.any(home % word != tile % word):
+            yield f"tile of '{placement.port}': elements stand elsewhere in their word than at home"
+            return
+        pairs = np.unique(np.stack([home // word, tile // word]), axis=1).shape[1]
+        if pairs != np.unique(home // word).size or pairs != np.unique(tile // word).size:
+            yield f"tile of '{placement.port}': its words are not words of the home layout"
+            return
+
+
+def stream_faults(
+    mapping: Mapping,
+    codelet: Codelet,
+    placement: Placement,
+    shape: Shape,
+    stream: Transfer,
+    memory: Memory,
+    steps: dict[str, int],
+    reduced: frozenset[str],
+) -> Iterator[str]:
+    """The stream has enough loops for full and last launches, and every loop has one stride."""
+    full = {**codelet.extents, **{x.dim: x.tile for x in mapping.levels[0].loops}}
+    tail = {d: (codelet.extents[d] - 1) % full[d] + 1 for d in full}
+    for tile in dict.fromkeys((tuple(full.items()), tuple(tail.items()))):
+        loops: list[tuple[int, int, bool]] = []
+        walker = _Walker(placement.layout, shape, memory.word_bytes, steps, dict(tile))
+        for bound, strides, masked in walker.loops(mapping.inner, reduced):
+            if len(set(strides)) > 1:
+                yield f"stream of '{placement.port}' has no single stride over one of its loops"
+                return
+            if masked and "tail" not in stream.abilities:
+                yield f"stream of '{placement.port}' cannot mask lanes"
+                return
+            stride = strides[0] if strides else 0
+            last = loops[-1] if loops else None
+            if last and not masked and not last[2] and stride == last[0] * last[1]:
+                loops[-1] = (last[0] * bound, last[1], False)
+            elif bound > 1 or masked:
+                loops.append((bound, stride, masked))
+        if len(loops) > stream.loops:
+            yield f"stream of '{placement.port}' needs {len(loops)} loops, it has {stream.loops}"
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Walker:
+    """Walks one launch of a port and reports each loop, innermost first, with all its strides."""
+
+    layout: Layout
+    shape: Shape
+    word: int
+    steps: dict[str, int]
+    tile: dict[str, int]
+
+    def loops(
+        self, inner: Sequence[str], reduced: frozenset[str]
+    ) -> Iterator[tuple[int, list[int], bool]]:
+        """(bound, strides between its iterations, masked) of every loop."""
+        shape = self.shape
+        yield from self._beat()
+        skipping = bool(shape.record_bytes)
+        packed, count = shape.beat[-1]
+        for dim in reversed(inner):
+            if dim in reduced and (shape.written or shape.record_bytes):
+                continue
+            unit = self.steps.get(dim, 1)
+            if dim == packed and not shape.written:
+                unit = count if shape.record_bytes else max(count, self.word // shape.dtype.bytes)
+            bound = -(-self.tile[dim] // unit)
+            relevant = shape.axis(dim) >= 0
+            if skipping and (not relevant or bound == 1):
+                continue
+            skipping = False
+            lane, lanes = shape.beat[0] if len(shape.beat) > 1 else ("", 1)
+            masked = shape.strided and dim == lane and self.tile[dim] % lanes != 0
+            if bound > 1 or masked:
+                yield bound, self._strides(dim, unit, bound), masked
+
+    def _beat(self) -> Iterator[tuple[int, list[int], bool]]:
+        shape = self.shape
+        packed, count = shape.beat[-1]
+        block = self.word // shape.dtype.bytes
+        if shape.record_bytes:
+            yield 2, [self.word], False
+        elif shape.written and count > block:
+            yield count // block, self._strides(packed, block, count // block), False
+        elif not shape.strided and block > count:
+            yield block // count, self._strides(packed, count, block // count), False
+
+    def _strides(self, dim: str, unit: int, bound: int) -> list[int]:
+        """Distances between neighbouring iterations of one loop."""
+        places = []
+        for i in range(bound):
+            index = [a.coefficient(dim) * i * unit for a in self.shape.indices]
+            places.append(_offset(self.layout, index))
+        return [b - a for a, b in pairwise(places)]

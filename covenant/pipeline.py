@@ -1,0 +1,379 @@
+"""The only ordering of stages: model and architecture in, mappings, programs and runs out.
+
+In: paths and options. Out: `ModelMapping` and `ModelRun`, which `report` prints. A layer that fails
+is recorded with its error and never stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from covenant.acg.dump import resolved_yaml
+from covenant.acg.graph import Acg
+from covenant.acg.reader import read_architecture
+from covenant.codelets.ir import Codelet
+from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.printer import print_codelet
+from covenant.codelets.registry import build as build_codelet
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, did_you_mean, fail
+from covenant.core.layer import Layer
+from covenant.emit.check import verify_image
+from covenant.emit.files import SavedLayer, read_images, write_images
+from covenant.emit.image import Image, build_image
+from covenant.emit.listing import show as show_program
+from covenant.emit.lower import lower
+from covenant.emit.program import Program
+from covenant.emit.rtl_config import rtl_config
+from covenant.frontend.embed import embedded
+from covenant.frontend.host import graph_outputs
+from covenant.frontend.model import Model
+from covenant.frontend.printer import print_model
+from covenant.frontend.reader import read_model
+from covenant.mapper.batch import Outcome, SolveOptions, Task, solve_all
+from covenant.mapper.cache import MappingCache
+from covenant.mapper.cost import evaluate as evaluate_cost
+from covenant.mapper.mapping import Mapping as LayerMapping
+from covenant.mapper.printer import from_json, to_json
+from covenant.mapper.printer import show as show_mapping
+from covenant.mapper.verify import check as check_mapping
+from covenant.report.explain import ModelExplanation, explain
+from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
+from covenant.sim.cluster import cluster_sources
+from covenant.sim.execute import execute_layer
+from covenant.sim.machine import Machine, open_machine
+from covenant.sim.stimulus import npz_bytes, random_inputs, read_arrays
+
+Tell = Callable[[str], None]
+"""Changes the text of a stage that is under way."""
+
+Stage = Callable[[str], AbstractContextManager[Tell]]
+"""Tells a person which stage is under way: a context manager around it."""
+
+
+def silent(text: str) -> AbstractContextManager[Tell]:
+    """A stage nobody watches."""
+    return nullcontext(lambda text: None)
+
+
+@dataclass(frozen=True, slots=True)
+class MapOptions:
+    """What `covenant map` takes. time_limit_seconds: per layer; strict: an unsupported operator is
+    an error; jobs: layers solved at a time in processes, 0 for none but this one; cache: proven
+    mappings are looked up and kept in the user's cache directory; values: arrays by graph input, of
+    which scales and zero points are bound as constants."""
+
+    arch: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    time_limit_seconds: float = 20.0
+    seed: int = 0
+    workers: int = 1
+    strict: bool = False
+    jobs: int = 0
+    cache: bool = False
+    values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledLayer:
+    """A mapped layer with its program and image."""
+
+    mapped: MappedLayer
+    program: Program
+    image: Image
+
+
+def map_model(path: Path, options: MapOptions, stage: Stage = silent) -> ModelMapping:
+    """Read a model and an architecture and map every layer; equal layers are solved once."""
+    acg = _architecture(options)
+    model = open_model(path, options, stage)
+    return _map_onto(model, [acg], options, stage)[0]
+
+
+def _architecture(options: MapOptions) -> Acg:
+    return read_architecture(options.arch, options.settings)
+
+
+def compare_models(
+    path: Path, archs: Sequence[str], options: MapOptions, stage: Stage = silent
+) -> tuple[ModelMapping, ...]:
+    """One model mapped onto several architectures; `options.arch` and its settings are not read."""
+    acgs = [read_architecture(arch) for arch in archs]
+    model = open_model(path, options, stage)
+    return _map_onto(model, acgs, options, stage)
+
+
+def explain_model(
+    path: Path, options: MapOptions, names: Sequence[str] = (), stage: Stage = silent
+) -> ModelExplanation:
+    """What bounds the named layers (all when none is named) and what would help, re-solved."""
+    acg = _architecture(options)
+    model = open_model(path, options, stage)
+    model = replace(model, layers=_named(model, names))
+    (mapping,) = _map_onto(model, [acg], options, stage)
+    return explain(mapping, lambda tasks: _solve(tasks, options, stage))
+
+
+def _named(model: Model, names: Sequence[str]) -> tuple[Layer, ...]:
+    known = [layer.name for layer in model.layers]
+    for name in names:
+        if name not in known:
+            message = f"no layer of the model is named '{name}'"
+            raise fail("RUN011", message, Span(model.file), did_you_mean(name, known))
+    return tuple(layer for layer in model.layers if not names or layer.name in names)
+
+
+def open_model(path: Path, options: MapOptions, stage: Stage = silent) -> Model:
+    """Read a model that has layers; under --strict one without unsupported nodes."""
+    with stage(f"reading {path}"):
+        model = read_model(path, options.shapes, options.values)
+    findings = [node.diagnostic(model.file) for node in model.unsupported]
+    if findings and (options.strict or not model.layers):
+        raise CovenantError(findings, ExitCode.UNSUPPORTED)
+    if not model.layers:
+        raise fail(
+            "RUN008",
+            "no node of the model is a layer",
+            Span(model.file),
+            "give a model with a convolution or a matrix product",
+        )
+    return model
+
+
+def _map_onto(
+    model: Model, acgs: Sequence[Acg], options: MapOptions, stage: Stage
+) -> tuple[ModelMapping, ...]:
+    """All layers on all architectures, solved together."""
+    lowered = [_lowered(layer) for layer in model.layers]
+    codelets = [each.codelet for each in lowered if isinstance(each, LoweredLayer)]
+    tasks = [Task(codelet, acg) for acg in acgs for codelet in codelets]
+    outcomes = iter(_solve(tasks, options, stage))
+    results = []
+    for acg in acgs:
+        layers: list[MappedLayer] = []
+        twins: dict[Codelet, str] = {}
+        for layer, made in zip(model.layers, lowered, strict=True):
+            if isinstance(made, CovenantError):
+                layers.append(MappedLayer(layer, error=made))
+                continue
+            mapped = _mapped(layer, made, next(outcomes), acg)
+            if mapped.error is None:
+                twin = twins.setdefault(replace(made.codelet, name=""), layer.name)
+                mapped = replace(mapped, twin="" if twin == layer.name else twin)
+            layers.append(mapped)
+        results.append(ModelMapping(model, acg, tuple(layers)))
+    return tuple(results)
+
+
+def _lowered(layer: Layer) -> LoweredLayer | CovenantError:
+    try:
+        return build_codelet(layer)
+    except CovenantError as error:
+        return error
+
+
+def _solve(tasks: Sequence[Task], options: MapOptions, stage: Stage) -> tuple[Outcome, ...]:
+    cache = MappingCache.of_user() if options.cache else MappingCache(None)
+    limits = SolveOptions(options.time_limit_seconds, options.seed, options.workers, options.jobs)
+    with stage("mapping layers") as tell:
+
+        def count(done: int, of: int) -> None:
+            tell(f"mapping {min(done + 1, of)}/{of} layers")
+
+        return solve_all(tasks, limits, cache, count)
+
+
+def _mapped(layer: Layer, lowered: LoweredLayer, outcome: Outcome, acg: Acg) -> MappedLayer:
+    if outcome.mapping is None:
+        return MappedLayer(layer, error=outcome.error)
+    mapping = check_mapping(outcome.mapping, lowered.codelet, acg)
+    cost = evaluate_cost(mapping, lowered.codelet, acg)
+    return MappedLayer(layer, lowered, mapping, cost, cached=outcome.cached)
+
+
+def dump(
+    path: Path, options: MapOptions | None, artifact: str, stage: Stage = silent
+) -> Iterator[str | CovenantError]:
+    """Text forms of one artifact (`frontend`, `codelet`, `mapping`, `program`) of a model's layers,
+    or of a saved directory's (options None); the error of a layer that has none."""
+    mapping: ModelMapping | None = None
+    if options is None:
+        mapping = load(path)[0]
+        model = mapping.model
+    else:
+        model = open_model(path, options, stage)
+    if artifact == "frontend":
+        yield print_model(model)
+    elif artifact == "codelet":
+        for made in map(_lowered, model.layers):
+            yield print_codelet(made.codelet) if isinstance(made, LoweredLayer) else made
+    else:
+        if mapping is None:
+            assert options is not None
+            mapping = _map_onto(model, [_architecture(options)], options, stage)[0]
+        for mapped in mapping.layers:
+            yield _dumped(mapped, mapping.acg, artifact)
+
+
+def _dumped(mapped: MappedLayer, acg: Acg, artifact: str) -> str | CovenantError:
+    if mapped.error is not None or mapped.mapping is None:
+        return mapped.error or ""
+    if artifact == "mapping":
+        return show_mapping(mapped.mapping)
+    try:
+        return show_program(compile_layer(mapped, acg).program)
+    except CovenantError as error:
+        return error
+
+
+def compile_layer(mapped: MappedLayer, acg: Acg) -> CompiledLayer:
+    """Lower, encode and statically check one mapped layer; CovenantError when it cannot run."""
+    lowered, mapping = _whole(mapped)
+    program = lower(mapping, lowered.codelet, acg)
+    image = build_image(program, mapping, lowered.codelet, acg, lowered.constants)
+    verify_image(image, acg)
+    return CompiledLayer(mapped, program, image)
+
+
+def _whole(mapped: MappedLayer) -> tuple[LoweredLayer, LayerMapping]:
+    if mapped.error is not None:
+        raise mapped.error
+    assert mapped.lowered is not None
+    assert mapped.mapping is not None
+    if mapped.layer.assumed_int8:
+        raise fail(
+            "RUN010",
+            f"layer {mapped.layer.name!r} ({mapped.layer.op_type}) is float: it can be mapped as "
+            "if it were int8, not run",
+            Span(mapped.layer.name),
+            "quantise the model, e.g. with onnxruntime.quantization.quantize_static",
+        )
+    return mapped.lowered, mapped.mapping
+
+
+def run_model(
+    mapping: ModelMapping,
+    machine: str,
+    inputs: Mapping[str, NDArray[Any]] | None,
+    seed: int,
+    stage: Stage = silent,
+    images: Mapping[str, Image] | None = None,
+) -> tuple[ModelRun, dict[str, NDArray[Any]]]:
+    """Compile and execute every layer in order; the run and all tensors by ONNX name.
+
+    inputs: by ONNX input name, None for seeded random ones. Every output element is compared with
+    the integer reference. images: of layers already compiled, by name (a saved directory).
+    """
+    tensors: dict[str, NDArray[Any]] = dict(
+        random_inputs(mapping.model, seed) if inputs is None else inputs
+    )
+    with stage(f"building {machine}"):
+        backend = open_machine(machine, mapping.acg)
+    runs: list[LayerRun] = []
+    with backend:
+        for mapped in mapping.layers:
+            with stage(f"running {mapped.layer.name}"):
+                runs.append(_run_layer(mapping, mapped, backend, tensors, seed, images or {}))
+    return ModelRun(mapping, machine, tuple(runs)), tensors
+
+
+def _run_layer(
+    mapping: ModelMapping,
+    mapped: MappedLayer,
+    backend: Machine,
+    tensors: dict[str, NDArray[Any]],
+    seed: int,
+    images: Mapping[str, Image],
+) -> LayerRun:
+    try:
+        lowered, _ = _whole(mapped)
+        image = images.get(mapped.layer.name) or compile_layer(mapped, mapping.acg).image
+        done = execute_layer(mapping.model, mapped.layer, lowered, image, backend, tensors, seed)
+    except CovenantError as error:
+        return LayerRun(mapped, error=error)
+    return LayerRun(
+        mapped,
+        compared=done.compared,
+        mismatches=done.mismatches,
+        first=done.first,
+        cycles=done.cycles,
+        counters=done.counters,
+        words=len(image.words),
+    )
+
+
+def onnx_outputs(model: Model, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Outputs of the ONNX graph that the layers run produced, by name; the host dequantises."""
+    return graph_outputs(model, tensors)
+
+
+_MODEL, _ARCHITECTURE, _PARAMETERS = "model.onnx", "architecture.yaml", "parameters.npz"
+
+
+def save(mapping: ModelMapping, directory: Path) -> None:
+    """Write model, architecture, mappings, programs and images; `load` reads them back. Float
+    layers have a mapping only."""
+    saved: list[SavedLayer] = []
+    for mapped in mapping.layers:
+        if mapped.mapping is None or mapped.layer.assumed_int8:
+            continue
+        ready = compile_layer(mapped, mapping.acg)
+        saved.append(
+            SavedLayer(
+                mapped.layer.name,
+                ready.image,
+                show_program(ready.program),
+                show_mapping(mapped.mapping),
+            )
+        )
+    details = {
+        "model": mapping.model.file,
+        "shapes": {tensor.name: list(tensor.shape) for tensor in mapping.model.inputs},
+        "mappings": {m.layer.name: to_json(m.mapping) for m in mapping.layers if m.mapping},
+    }
+    extra = {
+        _MODEL: embedded(Path(mapping.model.file)),
+        _ARCHITECTURE: resolved_yaml(mapping.acg).encode(),
+    }
+    if mapping.model.parameters:
+        extra[_PARAMETERS] = npz_bytes(mapping.model.parameters)
+    write_images(directory, saved, details, extra)
+
+
+def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:
+    """Read back what `save` wrote: the mapping of the model and the image of every layer."""
+    saved = read_images(directory)
+    acg = read_architecture(directory / _ARCHITECTURE)
+    shapes = {name: tuple(shape) for name, shape in saved.details["shapes"].items()}
+    values = read_arrays(directory / _PARAMETERS) if _PARAMETERS in saved.files else {}
+    model = read_model(directory / _MODEL, shapes, values)
+    layers: list[MappedLayer] = []
+    for layer in model.layers:
+        lowered = build_codelet(layer)
+        if layer.name not in saved.details["mappings"]:
+            raise fail(
+                "RUN006",
+                f"no mapping of layer '{layer.name}'",
+                Span(str(directory)),
+                "write the directory again with `covenant map MODEL.onnx -o DIR`",
+            )
+        mapping = from_json(saved.details["mappings"][layer.name])
+        check_mapping(mapping, lowered.codelet, acg)
+        cost = evaluate_cost(mapping, lowered.codelet, acg)
+        layers.append(MappedLayer(layer, lowered, mapping, cost))
+    for image in saved.images.values():
+        verify_image(image, acg)
+    return ModelMapping(model, acg, tuple(layers)), dict(saved.images)
+
+
+def rtl_sources(arch: str, settings: Mapping[str, str]) -> tuple[str, tuple[Path, ...]]:
+    """Text of the generated package and the sources it parameterises."""
+    acg = read_architecture(arch, settings)
+    text = rtl_config(acg)
+    return text, tuple(p for p in cluster_sources(acg) if p.name != "cvn_cfg_pkg.sv")

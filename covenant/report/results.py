@@ -1,0 +1,114 @@
+"""What a mapping or a run of a model found, layer by layer: the data every report prints.
+
+In: built by `pipeline`. Out: read by `report.summary` (text, JSON) and by the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from covenant.acg.graph import Acg
+from covenant.codelets.lowered import LoweredLayer
+from covenant.core.diagnostics import CovenantError, ExitCode
+from covenant.core.layer import Layer
+from covenant.frontend.model import Model, Unsupported
+from covenant.mapper.cost import Cost
+from covenant.mapper.mapping import Mapping as LayerMapping
+from covenant.sim.execute import Mismatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MappedLayer:
+    """A layer with its mapping and cost, or with the error that kept it from having one.
+
+    twin: name of an earlier, equal layer whose mapping this one shares; "" for the first. cached:
+    the mapping was proven by an earlier command.
+    """
+
+    layer: Layer
+    lowered: LoweredLayer | None = None
+    mapping: LayerMapping | None = None
+    cost: Cost | None = None
+    error: CovenantError | None = None
+    twin: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelMapping:
+    """All layers of a model mapped onto one architecture."""
+
+    model: Model
+    acg: Acg
+    layers: tuple[MappedLayer, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """INTERRUPTED after Ctrl-C, else the code of the first layer that failed; OK when none
+        did."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        for mapped in self.layers:
+            if mapped.error is not None:
+                return mapped.error.exit_code
+        return ExitCode.OK
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C kept a layer from being mapped."""
+        errors = (mapped.error for mapped in self.layers)
+        return any(e is not None and e.exit_code is ExitCode.INTERRUPTED for e in errors)
+
+    @property
+    def unsupported(self) -> tuple[Unsupported, ...]:
+        """Nodes that no layer covers."""
+        return self.model.unsupported
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerRun:
+    """One layer executed: output elements compared with the integer reference, and cycles.
+
+    cycles: RTL cycles from the first instruction fetch to the last byte written, None where the
+    machine has no clock (interpreter). counters: the hardware's own, by name.
+    """
+
+    mapped: MappedLayer
+    compared: int = 0
+    mismatches: int = 0
+    first: Mismatch | None = None
+    cycles: int | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    words: int = 0
+    error: CovenantError | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelRun:
+    """All layers of a model executed; `machine` is `rtl` or `interpreter`."""
+
+    mapping: ModelMapping
+    machine: str
+    layers: tuple[LayerRun, ...]
+
+    @property
+    def mismatches(self) -> int:
+        """Output elements that differ, over all layers."""
+        return sum(run.mismatches for run in self.layers)
+
+    @property
+    def compared(self) -> int:
+        """Output elements compared, over all layers."""
+        return sum(run.compared for run in self.layers)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """MISMATCH when any output differs, else the code of the first failed layer."""
+        if self.mismatches:
+            return ExitCode.MISMATCH
+        for run in self.layers:
+            error = run.error or run.mapped.error
+            if error is not None:
+                return error.exit_code
+        return ExitCode.OK

@@ -1,0 +1,183 @@
+"""Reports of a mapping or a run: the JSON of the commands and the sentences a person reads.
+
+In: `ModelMapping`, `ModelRun`. Out: JSON-ready dicts (`schema_version` 1) and sentences. Cycles are
+integers; ratios are fractions of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from covenant.core.diagnostics import CovenantError
+from covenant.mapper.cost import Cost
+from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
+
+SCHEMA_VERSION = 1
+
+
+def mapping_json(result: ModelMapping) -> dict[str, Any]:
+    """The document of `covenant map --json`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "arch": result.acg.name,
+        "model": result.model.file,
+        "layers": [layer_json(mapped) for mapped in result.layers],
+        "unsupported": unsupported_json(result),
+        "total": _total(result.layers),
+    }
+
+
+def layer_json(mapped: MappedLayer) -> dict[str, Any]:
+    """One layer: what was decided, proven and predicted, or why it failed."""
+    layer: dict[str, Any] = {"name": mapped.layer.name, "op": mapped.layer.op_type}
+    if mapped.error is not None:
+        return layer | {"status": "failed", "errors": errors_json(mapped.error)}
+    assert mapped.mapping is not None
+    assert mapped.cost is not None
+    mapping, cost = mapped.mapping, mapped.cost
+    loops = [loop for level in mapping.levels for loop in level.loops]
+    return layer | {
+        "node": "+".join(step.node for step in mapping.steps),
+        "binding": {c: d for step in mapping.steps for c, d in step.dims},
+        "macs": cost.macs,
+        "status": str(mapping.proof.status),
+        "objective": mapping.proof.objective,
+        "bound": mapping.proof.bound,
+        "gap": mapping.proof.gap,
+        "cycles": cost.latency,
+        "roofline_cycles": cost.roofline_cycles,
+        "utilization": round(cost.utilization, 6),
+        "bound_by": cost.bound_by,
+        "dram_bytes": cost.dram_bytes,
+        "energy_pj": round(cost.energy_femtojoules / 1000, 3),
+        "solve_seconds": mapping.proof.solve_seconds,
+        "tiles": {loop.dim: loop.tile for loop in loops},
+        "order": [loop.dim for loop in loops],
+        "buffers": [
+            {
+                "port": p.port,
+                "tensor": p.tensor,
+                "memory": p.memory,
+                "copies": p.copies,
+                "bytes": p.layout.bytes,
+                "addresses": list(p.addresses),
+            }
+            for p in mapping.placements
+        ],
+        "same_as": mapped.twin,
+        "cached": mapped.cached,
+        "assumed_int8": mapped.layer.assumed_int8,
+    }
+
+
+def run_json(run: ModelRun) -> dict[str, Any]:
+    """The document of `covenant run --json`."""
+    costs = [r.mapped.cost for r in run.layers if r.mapped.cost is not None and r.error is None]
+    predicted = sum(cost.latency for cost in costs)
+    roofline = sum(cost.roofline_cycles for cost in costs)
+    cycles = _cycles(run.layers)
+    counters: dict[str, int] = {}
+    for layer in run.layers:
+        for name, value in layer.counters.items():
+            counters[name] = counters.get(name, 0) + value
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "arch": run.mapping.acg.name,
+        "model": run.mapping.model.file,
+        "on": run.machine,
+        "mismatches": run.mismatches,
+        "compared": run.compared,
+        "cycles": cycles,
+        "predicted_cycles": predicted,
+        "roofline_cycles": roofline,
+        "utilization": round(roofline / cycles, 6) if cycles else None,
+        "counters": counters,
+        "layers": [_run_layer_json(layer) for layer in run.layers],
+        "unsupported": unsupported_json(run.mapping),
+    }
+
+
+def _run_layer_json(run: LayerRun) -> dict[str, Any]:
+    layer = layer_json(run.mapped)
+    if run.error is not None:
+        return layer | {"status": "failed", "errors": errors_json(run.error)}
+    if run.mapped.cost is None:
+        return layer
+    cost = run.mapped.cost
+    first = run.first
+    return layer | {
+        "mismatches": run.mismatches,
+        "compared": run.compared,
+        "first_mismatch": None
+        if first is None
+        else {
+            "tensor": first.tensor,
+            "index": list(first.index),
+            "expected": first.expected,
+            "found": first.found,
+        },
+        "cycles": run.cycles,
+        "predicted_cycles": cost.latency,
+        "utilization": round(cost.roofline_cycles / run.cycles, 6) if run.cycles else None,
+        "program_words": run.words,
+        "counters": dict(run.counters),
+    }
+
+
+def unsupported_json(result: ModelMapping) -> list[dict[str, Any]]:
+    """The nodes that no layer covers."""
+    return [
+        {"node": u.node, "op": u.op_type, "reason": u.reason, "macs": u.macs}
+        for u in result.unsupported
+    ]
+
+
+def errors_json(error: CovenantError) -> list[dict[str, str]]:
+    """The diagnostics of an error."""
+    return [
+        {"code": d.code, "message": d.message, "help": d.help, "at": str(d.span)}
+        for d in error.diagnostics
+    ]
+
+
+def _total(layers: Iterable[MappedLayer]) -> dict[str, Any]:
+    costs = [mapped.cost for mapped in layers if mapped.cost is not None]
+    cycles = sum(cost.latency for cost in costs)
+    roofline = sum(cost.roofline_cycles for cost in costs)
+    return {
+        "layers": len(costs),
+        "macs": sum(cost.macs for cost in costs),
+        "cycles": cycles,
+        "roofline_cycles": roofline,
+        "utilization": round(roofline / cycles, 6) if cycles else None,
+        "dram_bytes": sum(cost.dram_bytes for cost in costs),
+        "energy_pj": round(sum(cost.energy_femtojoules for cost in costs) / 1000, 3),
+    }
+
+
+def _cycles(runs: Iterable[LayerRun]) -> int | None:
+    """Cycles of all layers that ran; None on a machine without a clock."""
+    found = [run.cycles for run in runs if run.error is None and run.mapped.cost is not None]
+    return None if None in found or not found else sum(c for c in found if c is not None)
+
+
+_BOUND = {
+    "compute": "the array",
+    "serial": "the array and the transfers of its single-buffered operands, one after the other",
+    "load": "reads from off-chip memory",
+    "store": "writes to off-chip memory",
+    "refill": "refilling buffers: a slot is loaded only when its last reader has ended",
+    "control": "the command processor",
+}
+
+
+def bound_sentence(cost: Cost) -> str:
+    """What bounds a layer, in one sentence with its share of the predicted cycles."""
+    cause = cost.bound_by
+    if cause == "serial" and cost.compute >= 0.9 * cost.latency:
+        cause = "compute"  # the exposed transfers are the lesser part
+    cycles = {"compute": cost.compute, "load": cost.load, "store": cost.store}.get(cause)
+    text = _BOUND.get(cause, cause)
+    verb = "computing" if cause == "compute" else "moving"
+    return text + (f": {verb} takes {cycles / cost.latency:.1%} of the cycles" if cycles else "")

@@ -1,0 +1,189 @@
+"""Mappings and runs as text for a terminal: a paragraph per layer, a table for many layers.
+
+In: `ModelMapping`, `ModelRun`. Out: lines of text without colour; rich draws the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from covenant.core.diagnostics import CovenantError
+from covenant.mapper.mapping import Status
+from covenant.mapper.printer import show as show_mapping
+from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
+from covenant.report.summary import bound_sentence
+
+_WIDTH = 400
+"""Longest line of a table, in characters: wide enough not to cut a row."""
+
+
+def mapping_text(result: ModelMapping, *, details: bool) -> str:
+    """The text of `covenant map`; `details` prints every mapping whole."""
+    lines: list[str] = []
+    for mapped in result.layers:
+        if details or len(result.layers) == 1:
+            lines += [*_layer_lines(mapped), ""]
+    if len(result.layers) > 1:
+        lines.append(_mapping_table(result.layers))
+    lines += _failures([(m.layer.name, m.error) for m in result.layers])
+    lines += unsupported_lines(result)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def run_text(run: ModelRun, *, details: bool) -> str:
+    """The text of `covenant run`."""
+    lines: list[str] = []
+    for layer in run.layers:
+        if layer.mapped.cost is not None and (details or len(run.layers) == 1):
+            lines += [*_layer_lines(layer.mapped), *_run_lines(layer, run.machine), ""]
+    if len(run.layers) > 1:
+        lines.append(_run_table(run.layers))
+    lines += _failures([(r.mapped.layer.name, r.error or r.mapped.error) for r in run.layers])
+    lines += unsupported_lines(run.mapping)
+    if len(run.layers) > 1 and run.compared:
+        lines.append(_equality(run.mismatches, run.compared))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _layer_lines(mapped: MappedLayer) -> Iterator[str]:
+    layer = mapped.layer
+    if mapped.mapping is None or mapped.cost is None:
+        yield f"{layer.name}  {layer.op_type}  not mapped"
+        return
+    mapping, cost, proof = mapped.mapping, mapped.cost, mapped.mapping.proof
+    yield f"{layer.name}  {layer.op_type}  {cost.macs:,} MAC"
+    if layer.assumed_int8:
+        yield "  note      the model is float: int8 operands are assumed"
+    if mapped.twin:
+        yield f"  same as   {mapped.twin}"
+    yield from ("  " + line for line in show_mapping(mapping).splitlines())
+    if proof.status is Status.OPTIMAL:
+        yield f"  optimal   proven: no mapping takes fewer than {proof.bound:,} modelled cycles"
+    else:
+        found = f"{proof.objective:,} cycles, bound {proof.bound:,}, gap {proof.gap:.2%}"
+        yield f"  {proof.status}  {found}"
+    source = "from cache, once " if mapped.cached else ""
+    yield f"  solved    {source}in {proof.solve_seconds:.2f} s"
+    yield (
+        f"  predicted {cost.latency:,} cycles, roofline {cost.roofline_cycles:,}, "
+        f"utilization {cost.utilization:.1%}"
+    )
+    yield f"  bound by  {bound_sentence(cost)}"
+    yield (
+        f"  traffic   {cost.dram_bytes:,} bytes off chip, "
+        f"{cost.energy_femtojoules / 1e9:,.2f} uJ modelled"
+    )
+
+
+def _run_lines(run: LayerRun, machine: str) -> Iterator[str]:
+    cost = run.mapped.cost
+    if run.error is not None or cost is None:
+        return
+    if run.cycles is not None:
+        error = (cost.latency - run.cycles) / run.cycles
+        yield (
+            f"  measured  {run.cycles:,} cycles on {machine}, prediction off by {error:+.2%}, "
+            f"utilization {cost.roofline_cycles / run.cycles:.1%}"
+        )
+    yield f"  program   {run.words} words"
+    yield "  outputs   " + _equality(run.mismatches, run.compared)
+    if run.first is not None:
+        first = run.first
+        yield (
+            f"  first     {first.tensor}{list(first.index)}: expected {first.expected}, "
+            f"found {first.found}"
+        )
+
+
+def _equality(mismatches: int, compared: int) -> str:
+    if mismatches:
+        return f"{mismatches:,} of {compared:,} output elements DIFFER from the integer reference"
+    return f"{compared:,} of {compared:,} elements equal to the integer reference"
+
+
+def _mapping_table(layers: Sequence[MappedLayer]) -> str:
+    table = table_of("layer", "op", "MAC", "cycles", "roofline", "util", "bound by", "status", "s")
+    for mapped in layers:
+        cost, mapping = mapped.cost, mapped.mapping
+        if cost is None or mapping is None:
+            table.add_row(mapped.layer.name, mapped.layer.op_type, *("–",) * 5, "failed", "–")
+            continue
+        table.add_row(
+            mapped.layer.name,
+            mapped.layer.op_type,
+            f"{cost.macs:,}",
+            f"{cost.latency:,}",
+            f"{cost.roofline_cycles:,}",
+            f"{cost.utilization:.1%}",
+            cost.bound_by,
+            f"= {mapped.twin}" if mapped.twin else str(mapping.proof.status),
+            "from cache" if mapped.cached else f"{mapping.proof.solve_seconds:.2f}",
+        )
+    costs = [m.cost for m in layers if m.cost is not None]
+    cycles, roofline = sum(c.latency for c in costs), sum(c.roofline_cycles for c in costs)
+    share = f"{roofline / cycles:.1%}" if cycles else "–"
+    macs = sum(c.macs for c in costs)
+    table.add_section()
+    table.add_row("total", "", f"{macs:,}", f"{cycles:,}", f"{roofline:,}", share, "", "", "")
+    return drawn(table)
+
+
+def _run_table(runs: Sequence[LayerRun]) -> str:
+    table = table_of("layer", "op", "cycles", "predicted", "error", "util", "compared", "differ")
+    for run in runs:
+        cost = run.mapped.cost
+        names = (run.mapped.layer.name, run.mapped.layer.op_type)
+        if run.error is not None or cost is None:
+            table.add_row(*names, *("–",) * 5, "failed")
+            continue
+        cycles = run.cycles
+        table.add_row(
+            *names,
+            "–" if cycles is None else f"{cycles:,}",
+            f"{cost.latency:,}",
+            "–" if cycles is None else f"{(cost.latency - cycles) / cycles:+.2%}",
+            "–" if cycles is None else f"{cost.roofline_cycles / cycles:.1%}",
+            f"{run.compared:,}",
+            f"{run.mismatches:,}",
+        )
+    return drawn(table)
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table; columns of words are on the left, of numbers on the right."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    texts = {"layer", "op", "arch", "bound by", "status", "first difference", "change"}
+    for column in columns:
+        table.add_column(column, justify="left" if column in texts else "right", no_wrap=True)
+    return table
+
+
+def drawn(table: Table) -> str:
+    """The table as lines; names that look like markup stay as they are."""
+    out = StringIO()
+    console = Console(
+        file=out, width=_WIDTH, no_color=True, highlight=False, markup=False, emoji=False
+    )
+    console.print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _failures(errors: Sequence[tuple[str, CovenantError | None]]) -> Iterator[str]:
+    for name, error in errors:
+        if error is not None:
+            codes = ", ".join(d.code for d in error.diagnostics)
+            yield f"not run: {name} ({codes}); see the error above"
+
+
+def unsupported_lines(result: ModelMapping) -> Iterator[str]:
+    """What no layer covers, with its reason and its share of the work."""
+    total = sum(u.macs for u in result.unsupported)
+    total += sum(m.cost.macs for m in result.layers if m.cost is not None)
+    for node in result.unsupported:
+        share = f", {node.macs / total:.1%} of the MACs" if node.macs and total else ""
+        yield f"not mapped: {node.node} ({node.op_type}): {node.reason}{share}"

@@ -1,0 +1,278 @@
+"""One job of a unit on NumPy memories: a transfer, or a tile job of a compute node.
+
+In: register values of a launch and the memories. Out: memories changed in place. Meaning of compute
+is the capability's statement, evaluated over all steps of the job at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covenant.acg.graph import Capability, Memory
+from covenant.core.affine import Affine
+from covenant.core.dtypes import DType
+from covenant.core.evaluate import evaluate
+from covenant.core.expression import Call, Expression, Number, Ref, Statement
+from covenant.emit.units import Addresses, ComputeUnit, Dma, Registers, Stream
+
+Array = NDArray[Any]
+_TILE, _STEP = Affine.of("tile "), Affine.of("step ")
+"""Dims of a job around the capability's own; the space keeps them apart from any YAML name."""
+
+
+class JobError(ValueError):
+    """A job that no machine could execute; the message is a sentence without its place."""
+
+
+@dataclass(slots=True)
+class Memories:
+    """Byte arrays by memory name, and their nodes, which know the views of an address."""
+
+    arrays: dict[str, NDArray[np.uint8]]
+    nodes: Mapping[str, Memory]
+
+    def words(self, memory: str, addresses: Addresses, word_bytes: int) -> NDArray[np.int64]:
+        """Word indices of byte addresses; JobError when one lies outside or between words."""
+        node, array = self.nodes[memory], self.arrays[memory]
+        size = array.size if node.off_chip else node.address_bytes
+        if addresses.size and (int(addresses.max()) + word_bytes > size):
+            raise JobError(
+                f"address {int(addresses.max()):#x} lies outside memory '{memory}' of {size} bytes"
+            )
+        if (addresses % word_bytes).any():
+            raise JobError(f"an address in '{memory}' is not a multiple of {word_bytes} bytes")
+        return node.places(addresses // word_bytes)
+
+    def view(self, memory: str, word_bytes: int) -> NDArray[np.uint8]:
+        """The memory as [words, word_bytes]."""
+        array = self.arrays[memory]
+        return array[: array.size // word_bytes * word_bytes].reshape(-1, word_bytes)
+
+
+def run_dma(dma: Dma, registers: Registers, memories: Memories) -> int:
+    """Execute a transfer; returns the bytes moved off or on chip (0 for a fill)."""
+    word = dma.word_bytes
+    target = memories.view(dma.target.name, word)
+    to = memories.words(dma.target.name, dma.addresses(registers, "dst"), word)
+    if registers.get("fill", 0):
+        target[to.ravel()] = registers["value"] & 0xFF
+        return 0
+    source = memories.view(dma.source.name, word)
+    at = memories.words(dma.source.name, dma.addresses(registers, "src"), word)
+    target[to.ravel()] = source[at.ravel()]
+    return int(to.size) * word
+
+
+def run_compute(unit: ComputeUnit, registers: Registers, memories: Memories) -> int:
+    """Execute a tile job; returns the steps the array took."""
+    tiles, steps = registers.get("tiles", 1), registers.get("steps", 1)
+    capability = unit.capability
+    fields = _records(unit, registers, memories, tiles)
+    sources: dict[str, Array | int | float] = {n: _scalar(registers, n) for n in capability.scalars}
+    reads = {r.name for r in capability.statement.refs}
+    for port in capability.ports:
+        if port.name in fields and port.name in reads:
+            sources[port.name] = fields[port.name]
+        elif port.name in reads and port.stream:
+            dtype = _dtype(port.dtypes, registers, port.name)
+            data = _read(unit.stream(port.name), registers, memories)
+            shape = tuple(capability.extents[d] for d in port.tile)
+            array = _tiles(data, dtype, shape, tiles * steps, port.name)
+            sources[port.name] = _subscripted(array, capability, port.name, port.tile, tiles)
+    into = None
+    if unit.partial and registers.get("resume", 0):
+        into = _resumed(unit, registers, memories, tiles)
+    statement = _around(capability.statement, capability, set(fields))
+    extents = {**capability.extents, "tile ": tiles, "step ": steps}
+    total = evaluate(
+        statement, extents, sources, rounding=capability.rounding or "ort_f32", into=into
+    )
+    accumulated = total.astype(capability.port(capability.statement.target.name).dtypes[0].numpy)
+    _write_result(unit, registers, memories, accumulated, fields)
+    return tiles * steps
+
+
+def _write_result(
+    unit: ComputeUnit,
+    registers: Registers,
+    memories: Memories,
+    accumulated: Array,
+    fields: Mapping[str, Array],
+) -> None:
+    """Partial sums or the value of a chained capability to the output stream."""
+    out = registers.get("out", 0)
+    result = accumulated
+    if out:
+        if out > len(unit.results):
+            raise JobError(f"out is {out}, the chained node has {len(unit.results)} capabilities")
+        chained = unit.results[out - 1]
+        scalars = {n: _scalar(registers, n) for n in chained.scalars}
+        statement = _around(chained.statement, chained, set(), step=False)
+        extents = {**unit.capability.extents, "tile ": accumulated.shape[0]}
+        name = unit.capability.statement.target.name
+        sources: dict[str, Array | int | float] = {**scalars, **fields, name: accumulated}
+        rounding = chained.rounding or "ort_f32"
+        value = evaluate(statement, extents, sources, rounding=rounding)
+        result = value.astype(chained.port(statement.target.name).dtypes[0].numpy)
+    stream = unit.stream(unit.output)
+    tiles, columns = result.shape[0], result.shape[-1] * result.itemsize // stream.word_bytes
+    raw = np.ascontiguousarray(result).view(np.uint8)
+    raw = raw.reshape(tiles, stream.lanes, columns, stream.word_bytes).transpose(0, 2, 1, 3)
+    addresses = stream.addresses(registers)[:, :, 0]
+    if addresses.shape[0] != tiles * columns:
+        raise JobError(
+            f"stream '{stream.key}' has {addresses.shape[0]} beats, the job writes "
+            f"{tiles * columns}"
+        )
+    live = addresses >= 0
+    at = memories.words(stream.memory, addresses[live], stream.word_bytes)
+    memories.view(stream.memory, stream.word_bytes)[at] = raw.reshape(
+        -1, stream.lanes, stream.word_bytes
+    )[live]
+
+
+def _read(stream: Stream, registers: Registers, memories: Memories) -> NDArray[np.uint8]:
+    """All beats as bytes [beats, lanes, words * word_bytes], zeros in masked lanes."""
+    addresses = stream.addresses(registers)
+    dead = addresses < 0
+    masked = bool(dead.any())
+    if masked:
+        live = np.where(dead, addresses[~dead].min() if (~dead).any() else 0, addresses)
+    else:
+        live = addresses
+    at = memories.words(stream.memory, live, stream.word_bytes)
+    content = memories.view(stream.memory, stream.word_bytes)[at]
+    if masked:
+        content[dead] = 0
+    return content.reshape(*addresses.shape[:2], -1)
+
+
+def _tiles(
+    content: NDArray[np.uint8], dtype: DType, shape: tuple[int, ...], count: int, name: str
+) -> Array:
+    """Beats as `count` capability tiles [count, *shape] of elements."""
+    beats, lanes, _ = content.shape
+    elements = np.ascontiguousarray(content).view(dtype.numpy)
+    packed = shape[-1]
+    if lanes == 1 and elements.shape[2] == int(np.prod(shape)):
+        result = elements.reshape(beats, *shape)
+    elif elements.shape[2] >= packed:
+        split = elements.reshape(beats, lanes, -1, packed).transpose(0, 2, 1, 3)
+        result = split.reshape(-1, *shape)
+    else:
+        group = packed // elements.shape[2]
+        if beats % group:
+            raise JobError(f"stream '{name}' has {beats} beats, not whole tiles of {group}")
+        split = elements.reshape(beats // group, group, lanes, -1).transpose(0, 2, 1, 3)
+        result = split.reshape(-1, *shape)
+    if result.shape[0] != count:
+        raise JobError(f"stream '{name}' delivers {result.shape[0]} tiles, the job needs {count}")
+    return result
+
+
+def _subscripted(
+    array: Array, capability: Capability, name: str, tile: tuple[str, ...], tiles: int
+) -> Array:
+    """[tiles, steps, axes in the order of the statement's subscripts]."""
+    ref = next(r for r in capability.statement.refs if r.name == name)
+    order = [tile.index(i.dims[0]) for i in ref.indices]
+    split = array.reshape(tiles, -1, *array.shape[1:])
+    return split.transpose(0, 1, *(2 + i for i in order))
+
+
+def _resumed(unit: ComputeUnit, registers: Registers, memories: Memories, tiles: int) -> Array:
+    """Partial sums [tiles, axes of the target]."""
+    port = unit.capability.port(unit.partial)
+    content = _read(unit.stream(unit.partial), registers, memories)
+    shape = tuple(unit.capability.extents[d] for d in port.tile)
+    return _tiles(content, port.dtypes[0], shape, tiles, unit.partial)
+
+
+def _records(
+    unit: ComputeUnit, registers: Registers, memories: Memories, tiles: int
+) -> dict[str, Array]:
+    """Fields of the records, each [tiles, extent of the record's dim]."""
+    ports = {p.name: p for c in (unit.capability, *unit.results) for p in c.ports}
+    fields: dict[str, Array] = {}
+    for record in unit.node.records:
+        extent = unit.capability.extents[record.dim]
+        content = _read(unit.stream(record.name), registers, memories).reshape(-1)
+        sizes = [sum(ports[f].dtypes[0].bytes for f in group) * extent for group in record.groups]
+        reuse = registers.get("reuse", 1)
+        count = -(-tiles // reuse)
+        if content.size != count * sum(sizes):
+            raise JobError(
+                f"stream '{record.name}' delivers {content.size} bytes, "
+                f"{count} records of {sum(sizes)} are needed"
+            )
+        rows = content.reshape(count, sum(sizes))[np.arange(tiles) // reuse]
+        at = 0
+        for group, size in zip(record.groups, sizes, strict=True):
+            part = rows[:, at : at + size].reshape(tiles, extent, -1)
+            at += size
+            inner = 0
+            for name in group:
+                dtype = _dtype(ports[name].dtypes, registers, _sign_of(unit, name))
+                raw = np.ascontiguousarray(part[:, :, inner : inner + dtype.bytes])
+                fields[name] = raw.view(dtype.numpy)[:, :, 0]
+                inner += dtype.bytes
+    return fields
+
+
+def _sign_of(unit: ComputeUnit, field: str) -> str:
+    """The port whose signedness a zero-point field shares: the one it is subtracted from."""
+    for function, left, right in _differences(unit.capability.statement.value):
+        if function == "sub" and right == field:
+            return left
+    return field
+
+
+def _differences(expression: Expression) -> list[tuple[str, str, str]]:
+    if not isinstance(expression, Call):
+        return []
+    found = [pair for argument in expression.arguments for pair in _differences(argument)]
+    names = [a.name if isinstance(a, Ref) else "" for a in expression.arguments]
+    return [*found, (expression.function, names[0], names[1])] if len(names) == 2 else found
+
+
+def _dtype(dtypes: tuple[DType, ...], registers: Registers, key: str) -> DType:
+    signed = registers.get(f"{key}.signed")
+    for dtype in dtypes:
+        if signed is None or dtype.signed == bool(signed):
+            return dtype
+    return dtypes[0]
+
+
+def _scalar(registers: Registers, name: str) -> int:
+    return registers.get(name, 0)
+
+
+def _around(
+    statement: Statement, capability: Capability, fields: set[str], step: bool = True
+) -> Statement:
+    """The statement over all tiles and steps of a job: subscripts get leading job dims."""
+
+    def subscripts(ref: Ref) -> Ref:
+        if ref.name in capability.scalars:
+            return ref
+        lead = (_TILE,) if ref.name in fields or not step else (_TILE, _STEP)
+        return Ref(ref.name, lead + ref.indices)
+
+    target = Ref(statement.target.name, (_TILE, *statement.target.indices))
+    return Statement(target, statement.reduction, _mapped(statement.value, subscripts))
+
+
+def _mapped(expression: Expression, change: Any) -> Expression:
+    match expression:
+        case Ref():
+            renamed: Ref = change(expression)
+            return renamed
+        case Number():
+            return expression
+        case Call(function, arguments):
+            return Call(function, tuple(_mapped(a, change) for a in arguments))

@@ -1,0 +1,167 @@
+/// Types shared by all modules of the cluster. Nothing here depends on the architecture file:
+/// numbers that come from the YAML live in the generated `cvn_cfg_pkg`.
+package cvn_pkg;
+
+  /// One L1 word: what a bank stores per row and what every master moves per access.
+  localparam int unsigned WordBits = 64;
+  localparam int unsigned WordBytes = WordBits / 8;
+  /// Number of counting semaphores of a cluster; wait and post masks have this many bits.
+  localparam int unsigned NumSemaphores = 16;
+  /// Width of an event counter.
+  localparam int unsigned CounterBits = 64;
+
+  typedef logic [WordBits-1:0] word_t;
+  typedef logic [31:0] reg_t;
+  typedef logic [NumSemaphores-1:0] sem_mask_t;
+
+  /// Request of a TCDM master. `addr` counts words. `valid` must come from registers (never from a
+  /// response of the same cycle) and the payload stays stable until `gnt`.
+  typedef struct packed {
+    logic        valid;
+    logic        write;
+    logic [31:0] addr;
+    word_t       wdata;
+  } tcdm_req_t;
+
+  /// Response to a TCDM master. `gnt` answers the request of the same cycle; `rvalid` and `rdata`
+  /// follow exactly one cycle after the grant of a read and cannot be stalled.
+  typedef struct packed {
+    logic  gnt;
+    logic  rvalid;
+    word_t rdata;
+  } tcdm_rsp_t;
+
+  /// Addresses of one stream beat, in words: pixel g of the beat starts at addr + g * lane_stride,
+  /// its word w at w * word_stride behind. Pixels from `lanes` on are masked.
+  typedef struct packed {
+    logic        last;  // last beat of the job
+    logic [15:0] lanes;
+    logic [31:0] word_stride;
+    logic [31:0] lane_stride;
+    logic [31:0] addr;
+  } stream_beat_t;
+
+  /// How a register write combines with the shadow register.
+  typedef enum logic [1:0] {
+    RegSet  = 2'd0,  // new = data
+    RegAdd  = 2'd1,  // new = old + data
+    RegRsub = 2'd2   // new = data - old
+  } reg_op_e;
+
+  /// Value of a register after a write.
+  function automatic reg_t reg_update(input reg_op_e op, input reg_t old_value, input reg_t data);
+    unique case (op)
+      RegAdd:  return old_value + data;
+      RegRsub: return data - old_value;
+      default: return data;
+    endcase
+  endfunction
+
+  /// A register write as it reaches a unit; `addr` counts the unit's registers.
+  typedef struct packed {
+    logic       we;
+    logic [7:0] addr;
+    reg_op_e    op;
+    reg_t       data;
+  } reg_write_t;
+
+  /// What an output tile of the gemm node becomes (register `out`).
+  typedef enum logic [1:0] {
+    OutRaw        = 2'd0,  // accumulators, int32
+    OutBias       = 2'd1,  // accumulators + bias, int32
+    OutRequantise = 2'd2  // clamp(rint(f32(acc + bias) * scale) + zy), int8
+  } gemm_out_e;
+
+  /// Registers of the array engine, relative to its first one.
+  typedef enum logic [3:0] {
+    ArraySteps   = 4'd0,
+    ArrayTiles   = 4'd1,
+    ArrayReuse   = 4'd2,
+    ArrayZa      = 4'd3,
+    ArrayZy      = 4'd4,
+    ArrayLo      = 4'd5,
+    ArrayHi      = 4'd6,
+    ArrayASigned = 4'd7,
+    ArrayBSigned = 4'd8,
+    ArrayResume  = 4'd9,
+    ArrayOut     = 4'd10
+  } array_reg_e;
+  localparam int unsigned NumArrayRegs = 11;
+
+  /// Zero point and bounds of requantised outputs.
+  typedef struct packed {
+    reg_t zy;
+    reg_t lo;
+    reg_t hi;
+  } clamp_t;
+
+  /// How the output stage treats a tile.
+  typedef struct packed {
+    gemm_out_e out;
+    logic      resume;  // add partial sums of the c stream
+    logic      record;  // a parameter record exists, else bias and zero points are 0
+    clamp_t    clamp;
+  } post_job_t;
+
+  /// Which registers a stream has before its bounds and strides.
+  typedef enum int unsigned {
+    StreamPlain  = 1,  // base; lanes are consecutive words
+    StreamLanes  = 4,  // base, lane_stride, tail_loop, tail_lanes
+    StreamPixels = 5   // base, lane_stride, word_stride, tail_loop, tail_lanes
+  } stream_layout_e;
+
+  /// Number of registers of a stream: those of its layout, then bounds, then strides.
+  function automatic int unsigned stream_regs(input stream_layout_e layout,
+                                              input int unsigned loops);
+    return int'(layout) + 2 * loops;
+  endfunction
+
+  /// Words per pixel of the a stream of an array with depth k.
+  function automatic int unsigned words_per_pixel(input int unsigned k);
+    return (k > WordBytes) ? k / WordBytes : 1;
+  endfunction
+
+  /// TCDM masters of a gemm node that read operands: the first ones.
+  function automatic int unsigned gemm_operand_masters(input int unsigned m, input int unsigned n,
+                                                       input int unsigned k);
+    return m * words_per_pixel(k) + n * k / WordBytes;
+  endfunction
+
+  /// TCDM masters of a gemm node, in the order a, b, c, p, y.
+  function automatic int unsigned gemm_masters(input int unsigned m, input int unsigned n,
+                                               input int unsigned k, input int unsigned p_lanes);
+    return gemm_operand_masters(m, n, k) + m + p_lanes + m;
+  endfunction
+
+  /// Events of a gemm node in this cycle. At most one of them is set, except `config_wait`, which
+  /// the cluster counts only while the program runs.
+  typedef struct packed {
+    logic busy;         // an array step was executed
+    logic starved_a;    // array waits for the a stream
+    logic starved_b;    // a is there, array waits for the b stream
+    logic starved_c;    // array waits for the drain, which waits for partial sums
+    logic starved_p;    // operands are there, array waits for a parameter record
+    logic blocked_y;    // array waits for the drain of the previous tile
+    logic config_wait;  // array has no job
+  } gemm_events_t;
+
+  /// Order of the counters at the cluster's port.
+  typedef enum int unsigned {
+    CounterCycles         = 0,
+    CounterGemmBusy       = 1,
+    CounterGemmStarvedA   = 2,
+    CounterGemmStarvedB   = 3,
+    CounterGemmStarvedC   = 4,
+    CounterGemmStarvedP   = 5,
+    CounterGemmBlockedY   = 6,
+    CounterGemmConfigWait = 7,
+    CounterConflicts      = 8,
+    CounterDmaReadBeats   = 9,
+    CounterDmaWriteBeats  = 10,
+    CounterDmaReadBusy    = 11,
+    CounterDmaWriteBusy   = 12,
+    CounterCommandBlocked = 13
+  } counter_e;
+  localparam int unsigned NumCounters = 14;
+
+endpackage

@@ -1,0 +1,104 @@
+/// Beats of a stream, handed to lanes that progress independently.
+///
+/// Purpose: a small ring of beats with one read pointer per lane. A lane may run up to Depth beats
+/// ahead of the slowest one; a beat leaves when every lane has taken it.
+/// Latency: none, the newest beat falls through to lanes that have taken all older ones.
+/// Handshake: beat_*: valid/ready, ready from registers; lanes: valid from registers and beat_valid_i,
+/// taken by take_i (valid-then-take), address stable until taken.
+`include "cvn_assert.svh"
+
+module cvn_address_queue
+  import cvn_pkg::reg_t, cvn_pkg::stream_beat_t;
+#(
+  parameter int unsigned Lanes = 0,
+  /// Consecutive lanes that form one pixel (distance word_stride inside, lane_stride between).
+  parameter int unsigned LanesPerPixel = 0,
+  /// Power of two.
+  parameter int unsigned Depth = 0
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             clr_i,
+
+  input  logic             beat_valid_i,
+  output logic             beat_ready_o,
+  input  stream_beat_t     beat_i,
+
+  output logic [Lanes-1:0] valid_o,
+  output logic [Lanes-1:0] masked_o,
+  output reg_t             addr_o[Lanes],
+  input  logic [Lanes-1:0] take_i,
+
+  /// Every lane has taken the last beat of a job in this cycle.
+  output logic             job_done_o
+);
+  localparam int unsigned IndexBits = (Depth > 1) ? $clog2(Depth) : 1;
+  typedef logic [IndexBits:0] pointer_t;
+  typedef logic [IndexBits-1:0] index_t;
+
+  stream_beat_t beats_q[Depth];
+  pointer_t write_d, write_q, oldest_d, oldest_q;
+  pointer_t lane_d[Lanes];
+  pointer_t lane_q[Lanes];
+  logic push, retire;
+  logic [Lanes-1:0] passed;
+
+  // The multiplications have a constant factor.
+  function automatic reg_t lane_address(input int unsigned lane, input reg_t addr,
+                                        input reg_t lane_stride, input reg_t word_stride);
+    return addr + reg_t'(lane / LanesPerPixel) * lane_stride
+                + reg_t'(lane % LanesPerPixel) * word_stride;
+  endfunction
+
+  assign beat_ready_o = pointer_t'(write_q - oldest_q) != pointer_t'(Depth);
+  assign push         = beat_valid_i && beat_ready_o;
+  assign write_d      = write_q + pointer_t'(push);
+
+  always_comb begin
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      lane_d[l]  = lane_q[l] + pointer_t'(take_i[l]);
+      passed[l]  = (lane_q[l] != oldest_q) || take_i[l];
+      valid_o[l] = (lane_q[l] != write_q) || push;
+      if (lane_q[l] == write_q) begin
+        masked_o[l] = 32'(beat_i.lanes) <= l / LanesPerPixel;
+        addr_o[l]   = lane_address(l, beat_i.addr, beat_i.lane_stride, beat_i.word_stride);
+      end else begin
+        masked_o[l] = 32'(beats_q[index_t'(lane_q[l])].lanes) <= l / LanesPerPixel;
+        addr_o[l]   = lane_address(l, beats_q[index_t'(lane_q[l])].addr,
+                                   beats_q[index_t'(lane_q[l])].lane_stride,
+                                   beats_q[index_t'(lane_q[l])].word_stride);
+      end
+    end
+  end
+
+  assign retire     = &passed;
+  assign oldest_d   = oldest_q + pointer_t'(retire);
+  assign job_done_o = retire &&
+                      ((oldest_q == write_q) ? beat_i.last : beats_q[index_t'(oldest_q)].last);
+
+  always_ff @(posedge clk_i) begin
+    if (push) beats_q[index_t'(write_q)] <= beat_i;
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      write_q  <= '0;
+      oldest_q <= '0;
+      for (int unsigned l = 0; l < Lanes; l++) lane_q[l] <= '0;
+    end else if (clr_i) begin
+      write_q  <= '0;
+      oldest_q <= '0;
+      for (int unsigned l = 0; l < Lanes; l++) lane_q[l] <= '0;
+    end else begin
+      write_q  <= write_d;
+      oldest_q <= oldest_d;
+      lane_q   <= lane_d;
+    end
+  end
+
+  `CVN_ASSERT_INIT(LanesChosen, Lanes > 0 && LanesPerPixel > 0 && Lanes % LanesPerPixel == 0,
+                   "The lanes of a stream must be a multiple of the lanes of a pixel.")
+  `CVN_ASSERT_INIT(DepthPowerOfTwo, Depth > 0 && Depth == 2 ** $clog2(Depth),
+                   "The depth of the address queue must be a power of two.")
+  `CVN_ASSERT(TakeValid, (take_i & ~valid_o) == '0, "A lane took a beat that was not there.")
+endmodule

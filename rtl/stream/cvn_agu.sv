@@ -1,0 +1,129 @@
+/// N-dimensional affine address generator: one beat per cycle.
+///
+/// Purpose: copies a job's registers when it takes it and walks the temporal loops, loop 0 innermost.
+/// Every loop keeps the address at which its current iteration started, so that a step is one
+/// addition: the innermost unfinished loop moves on by its stride and all loops inside restart there.
+/// Latency: first beat in the cycle after the job is taken; the next job is taken together with the
+/// last beat of the previous one, so queued jobs follow without a bubble.
+/// Handshake: job_*: valid/ready, registers copied on acceptance; valid_o/ready_i: valid from
+/// registers, beat stable until accepted.
+/// YAML: transfers.<stream>.loops.
+`include "cvn_assert.svh"
+
+module cvn_agu
+  import cvn_pkg::reg_t, cvn_pkg::stream_beat_t;
+#(
+  parameter int unsigned Loops = 0,
+  localparam int unsigned LoopBits = (Loops > 1) ? $clog2(Loops) : 1
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             clr_i,
+
+  input  logic             job_valid_i,
+  output logic             job_ready_o,
+  input  reg_t             base_i,
+  input  reg_t             lane_stride_i,
+  input  reg_t             word_stride_i,
+  input  reg_t             tail_loop_i,
+  input  reg_t             tail_lanes_i,
+  input  reg_t [Loops-1:0] bound_i,
+  input  reg_t [Loops-1:0] stride_i,
+
+  output logic             valid_o,
+  input  logic             ready_i,
+  output stream_beat_t     beat_o
+);
+  // Registers count bytes, the memory counts words.
+  function automatic reg_t words_of(input reg_t bytes);
+    return reg_t'(signed'(bytes) >>> $clog2(cvn_pkg::WordBytes));
+  endfunction
+
+  function automatic logic [15:0] lanes_of(input reg_t lanes);
+    return (lanes[31:16] != '0) ? '1 : lanes[15:0];
+  endfunction
+
+  logic running_d, running_q;
+  logic take, advance, last;
+
+  reg_t lane_stride_q, word_stride_q;
+  logic [15:0] tail_lanes_q;
+  logic [LoopBits-1:0] tail_loop_q;
+  reg_t bound_q[Loops];   // iterations - 1
+  reg_t stride_q[Loops];  // words
+  reg_t left_q[Loops];    // iterations left after this one
+  reg_t start_q[Loops];   // word address at the start of the loop's iteration
+
+  // Loops inside the one that moves on have finished.
+  logic [Loops:0] finished;
+  reg_t moved;
+
+  always_comb begin
+    logic all;
+    all = 1'b1;
+    for (int unsigned i = 0; i < Loops; i++) begin
+      finished[i] = all;
+      all = all && left_q[i] == '0;
+    end
+    finished[Loops] = all;
+  end
+
+  assign last        = finished[Loops];
+  assign valid_o     = running_q;
+  assign advance     = running_q && ready_i;
+  assign job_ready_o = !running_q || (advance && last);
+  assign take        = job_valid_i && job_ready_o;
+  assign running_d   = take || (running_q && !(advance && last));
+
+  always_comb begin
+    beat_o.addr        = start_q[0];
+    beat_o.lane_stride = lane_stride_q;
+    beat_o.word_stride = word_stride_q;
+    beat_o.lanes       = (left_q[tail_loop_q] == '0) ? tail_lanes_q : '1;
+    beat_o.last        = last;
+  end
+
+  always_comb begin
+    moved = '0;
+    for (int unsigned i = 0; i < Loops; i++) begin
+      if (finished[i] && left_q[i] != '0) moved = start_q[i] + stride_q[i];
+    end
+  end
+
+  // Job registers on acceptance, loop state on acceptance and on every beat.
+  always_ff @(posedge clk_i) begin
+    if (take) begin
+      lane_stride_q <= words_of(lane_stride_i);
+      word_stride_q <= words_of(word_stride_i);
+      tail_lanes_q  <= lanes_of(tail_lanes_i);
+      tail_loop_q   <= LoopBits'(tail_loop_i);
+      for (int unsigned i = 0; i < Loops; i++) begin
+        bound_q[i]  <= bound_i[i] - 32'd1;
+        stride_q[i] <= words_of(stride_i[i]);
+        left_q[i]   <= bound_i[i] - 32'd1;
+        start_q[i]  <= words_of(base_i);
+      end
+    end else if (advance) begin
+      for (int unsigned i = 0; i < Loops; i++) begin
+        if (finished[i]) begin
+          left_q[i]  <= finished[i+1] ? bound_q[i] : left_q[i] - 32'd1;
+          start_q[i] <= moved;
+        end
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) running_q <= 1'b0;
+    else if (clr_i) running_q <= 1'b0;
+    else running_q <= running_d;
+  end
+
+  `CVN_ASSERT_INIT(LoopsChosen, Loops > 0, "The caller must choose the number of loops.")
+  `CVN_ASSERT(TailLoopInRange, !take || tail_loop_i < Loops,
+              "The register tail_loop names a loop that the stream does not have.")
+  for (genvar i = 0; i < Loops; i++) begin : gen_check
+    `CVN_ASSERT(BoundPositive, !take || bound_i[i] != '0, "A loop bound of a stream is zero.")
+  end
+  `CVN_ASSERT(BaseAligned, !take || base_i[2:0] == '0, "A stream's base is not word aligned.")
+endmodule

@@ -1,0 +1,112 @@
+/// Job queue and write stream: one sub-engine of a compute node.
+///
+/// Purpose: owns the stream's registers inside its unit (decoded by offset) and runs queued jobs.
+/// Latency: 1 cycle from an accepted beat to its write request.
+/// Handshake: write_i.we is a pulse; push_i only while ready_o; semaphores: request mask, grant
+/// in the same cycle, post mask pulse; beats: valid/ready.
+/// YAML: control.units.<unit>.registers / waits / posts, transfers.<stream>.
+`include "cvn_assert.svh"
+
+module cvn_write_engine
+  import cvn_pkg::reg_t, cvn_pkg::reg_write_t, cvn_pkg::sem_mask_t;
+  import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
+#(
+  parameter int unsigned  Lanes        = 0,
+  parameter int unsigned  Loops        = 0,
+  parameter int unsigned  FifoDepth    = 0,
+  parameter int unsigned  AddressDepth = 0,
+  parameter int unsigned  QueueDepth   = 0,
+  localparam int unsigned NumRegs      = cvn_pkg::stream_regs(cvn_pkg::StreamLanes, Loops),
+  parameter reg_t [NumRegs-1:0] ResetValue = '0,
+  /// Index of the stream's first register in its unit.
+  parameter int unsigned  Offset       = 0,
+  parameter sem_mask_t    WaitMask     = '0,
+  parameter sem_mask_t    PostMask     = '0
+) (
+  input  logic       clk_i,
+  input  logic       rst_ni,
+  input  logic       clr_i,
+
+  input  reg_write_t write_i,
+
+  input  logic       push_i,
+  output logic       ready_o,
+  input  sem_mask_t  wait_i,
+  input  sem_mask_t  post_i,
+  output sem_mask_t  sem_req_o,
+  input  logic       sem_gnt_i,
+  output sem_mask_t  sem_post_o,
+  output logic       idle_o,
+
+  input  logic       valid_i,
+  output logic       beat_ready_o,
+  input  word_t      data_i[Lanes],
+
+  output tcdm_req_t  tcdm_req_o[Lanes],
+  input  tcdm_rsp_t  tcdm_rsp_i[Lanes]
+);
+  localparam int unsigned Header = int'(cvn_pkg::StreamLanes);
+  localparam int unsigned AddrBits = $clog2(NumRegs);
+
+  logic job_valid, job_ready, job_done;
+  reg_t [NumRegs-1:0] regs;
+  logic [7:0] local_addr;
+
+  assign local_addr = write_i.addr - 8'(Offset);
+
+  cvn_job_queue #(
+    .NumRegs   (NumRegs),
+    .Depth     (QueueDepth),
+    .ResetValue(ResetValue),
+    .WaitMask  (WaitMask),
+    .PostMask  (PostMask)
+  ) i_job_queue (
+    .clk_i      (clk_i),
+    .rst_ni     (rst_ni),
+    .clr_i      (clr_i),
+    .we_i       (write_i.we && local_addr < 8'(NumRegs)),
+    .waddr_i    (local_addr[AddrBits-1:0]),
+    .wop_i      (write_i.op),
+    .wdata_i    (write_i.data),
+    .push_i     (push_i),
+    .ready_o    (ready_o),
+    .wait_i     (wait_i),
+    .post_i     (post_i),
+    .sem_req_o  (sem_req_o),
+    .sem_gnt_i  (sem_gnt_i),
+    .job_valid_o(job_valid),
+    .job_ready_i(job_ready),
+    .regs_o     (regs),
+    .job_done_i (job_done),
+    .post_o     (sem_post_o),
+    .idle_o     (idle_o)
+  );
+
+  cvn_stream_writer #(
+    .Lanes       (Lanes),
+    .Loops       (Loops),
+    .FifoDepth   (FifoDepth),
+    .AddressDepth(AddressDepth)
+  ) i_writer (
+    .clk_i        (clk_i),
+    .rst_ni       (rst_ni),
+    .clr_i        (clr_i),
+    .job_valid_i  (job_valid),
+    .job_ready_o  (job_ready),
+    .job_done_o   (job_done),
+    .base_i       (regs[0]),
+    .lane_stride_i(regs[1]),
+    .tail_loop_i  (regs[2]),
+    .tail_lanes_i (regs[3]),
+    .bound_i      (regs[Header+:Loops]),
+    .stride_i     (regs[Header+Loops+:Loops]),
+    .valid_i      (valid_i),
+    .ready_o      (beat_ready_o),
+    .data_i       (data_i),
+    .tcdm_req_o   (tcdm_req_o),
+    .tcdm_rsp_i   (tcdm_rsp_i)
+  );
+
+  `CVN_ASSERT_INIT(OffsetInRange, Offset + NumRegs <= 256,
+                   "The registers of a stream end beyond the register field of an instruction.")
+endmodule

@@ -1,0 +1,88 @@
+// $ covenant arch rtl snax
+/// Numbers of architecture `snax`, generated from its YAML. Do not edit.
+package cvn_cfg_pkg;
+
+  // Memories and bus
+  localparam int unsigned L1Words = 16384;
+  localparam int unsigned L1Banks = 32;
+  localparam int unsigned L1Views = 2;
+  localparam int unsigned AxiBytes = 64;
+
+  // DMA
+  localparam int unsigned LoadChannels = 4;
+  localparam int unsigned LoadLoops = 4;
+  localparam int unsigned LoadOutstanding = 128;
+  localparam bit LoadHasFill = 1'b1;
+  localparam int unsigned NumLoadRegs = 18;
+  localparam cvn_dma_pkg::registers_t LoadRegisters = '{dram: 0, l1: 1, run: 2, word_stride: 3, bound: 4, dram_stride: 8, l1_stride: 12, fill: 16, value: 17};
+  localparam cvn_pkg::reg_t [NumLoadRegs-1:0] LoadReset = {
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h8, 32'h1,
+    32'h0, 32'h0};
+  localparam int unsigned StoreChannels = 2;
+  localparam int unsigned StoreLoops = 4;
+  localparam int unsigned StoreOutstanding = 128;
+  localparam int unsigned NumStoreRegs = 16;
+  localparam cvn_dma_pkg::registers_t StoreRegisters = '{dram: 1, l1: 0, run: 2, word_stride: 3, bound: 4, dram_stride: 12, l1_stride: 8, fill: 0, value: 0};
+  localparam cvn_pkg::reg_t [NumStoreRegs-1:0] StoreReset = {
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h1, 32'h1, 32'h1, 32'h1, 32'h8, 32'h1, 32'h0, 32'h0};
+
+  // Matrix array, requantiser and streams
+  localparam int unsigned GemmM = 8;
+  localparam int unsigned GemmN = 8;
+  localparam int unsigned GemmK = 8;
+  localparam int unsigned GemmRequantiseColumns = 4;
+  localparam int unsigned GemmPLanes = 3;
+  localparam int unsigned GemmLoopsA = 6;
+  localparam int unsigned GemmLoopsB = 4;
+  localparam int unsigned GemmLoopsC = 6;
+  localparam int unsigned GemmLoopsP = 4;
+  localparam int unsigned GemmLoopsY = 6;
+  localparam int unsigned GemmFifoDepthA = 8;
+  localparam int unsigned GemmFifoDepthB = 8;
+  localparam int unsigned GemmFifoDepthC = 4;
+  localparam int unsigned GemmFifoDepthP = 4;
+  localparam int unsigned GemmFifoDepthY = 4;
+  localparam int unsigned GemmUnit = 0;
+  localparam int unsigned NumGemmRegs = 78;
+  localparam int unsigned GemmOffsetA = 0;
+  localparam int unsigned GemmOffsetB = 17;
+  localparam int unsigned GemmOffsetC = 26;
+  localparam int unsigned GemmOffsetP = 42;
+  localparam int unsigned GemmOffsetY = 51;
+  localparam int unsigned GemmOffsetArray = 67;
+  localparam cvn_pkg::sem_mask_t GemmWaitA = cvn_pkg::NumSemaphores'(1);
+  localparam cvn_pkg::sem_mask_t GemmPostA = cvn_pkg::NumSemaphores'(2);
+  localparam cvn_pkg::sem_mask_t GemmWaitB = cvn_pkg::NumSemaphores'(4);
+  localparam cvn_pkg::sem_mask_t GemmPostB = cvn_pkg::NumSemaphores'(8);
+  localparam cvn_pkg::sem_mask_t GemmWaitC = cvn_pkg::NumSemaphores'(256);
+  localparam cvn_pkg::sem_mask_t GemmPostC = cvn_pkg::NumSemaphores'(512);
+  localparam cvn_pkg::sem_mask_t GemmWaitP = cvn_pkg::NumSemaphores'(16);
+  localparam cvn_pkg::sem_mask_t GemmPostP = cvn_pkg::NumSemaphores'(32);
+  localparam cvn_pkg::sem_mask_t GemmWaitY = cvn_pkg::NumSemaphores'(640);
+  localparam cvn_pkg::sem_mask_t GemmPostY = cvn_pkg::NumSemaphores'(320);
+  localparam cvn_pkg::reg_t [NumGemmRegs-1:0] GemmReset = {
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'hffff,
+    32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h1,
+    32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
+    32'hffff, 32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h1, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
+    32'h1, 32'hffff, 32'h0, 32'h8, 32'h8, 32'h0};
+
+  // Control
+  localparam int unsigned ProgramWords = 8192;
+  localparam int unsigned LoopDepth = 4;
+  localparam int unsigned QueueDepth = 4;
+  localparam int unsigned NumUnits = 7;
+  localparam bit [NumUnits-1:0] UsedUnits = NumUnits'(127);
+  localparam int unsigned LoadUnit = 1;
+  localparam int unsigned StoreUnit = 5;
+  localparam cvn_pkg::sem_mask_t Semaphores = cvn_pkg::NumSemaphores'(1023);
+  localparam cvn_command_pkg::encoding_t Encoding = '{opcode: '{lsb: 60, bits: 4}, unit: '{lsb: 56, bits: 4}, index: '{lsb: 48, bits: 8}, value: '{lsb: 0, bits: 32}, waits: '{lsb: 0, bits: 16}, posts: '{lsb: 16, bits: 16}, length: '{lsb: 32, bits: 24}, count: '{lsb: 0, bits: 32}, op_write: 1, op_add: 2, op_reverse_subtract: 3, op_launch: 4, op_post: 5, op_loop: 6, op_halt: 15};
+
+endpackage
