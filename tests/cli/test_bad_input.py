@@ -287,7 +287,9 @@ def test_a_setting_that_makes_no_sense_is_told(setting: str, code: int, model: P
 
 def test_a_missing_architecture_is_told(model: Path) -> None:
     for command in ("map", "run"):
-        assert_told(covenant(command, model), 2, "error[CLI003]", "add --arch NAME; `covenant arch list`")
+        assert_told(
+            covenant(command, model), 2, "error[CLI003]", "add --arch NAME; `covenant arch list`"
+        )
         assert_told(covenant(command, model, "--arch", ""), 3, "error[ACG001]")
 
 
