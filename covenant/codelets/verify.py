@@ -9,10 +9,22 @@ from collections import Counter
 from collections.abc import Iterator
 
 from covenant.codelets.ir import Codelet, Role, Tensor
+from covenant.codelets.ranges import Range, range_of
 from covenant.core.affine import Affine
 from covenant.core.diagnostics import CovenantError, Diagnostic, Span, did_you_mean
 from covenant.core.dtypes import DType
-from covenant.core.expression import Call, Expression, Number, Ref, Statement
+from covenant.core.expression import (
+    Call,
+    Expression,
+    Number,
+    Ref,
+    Statement,
+    references,
+    show,
+)
+
+_TABLE = 256
+"""Entries of a table: one for each pattern of a byte."""
 
 
 def verify(codelet: Codelet) -> Codelet:
@@ -28,7 +40,7 @@ def findings(codelet: Codelet) -> tuple[Diagnostic, ...]:
     span = Span(f"codelet {codelet.name!r}")
     found = list(_declarations(codelet))
     if not found:  # the other rules look names up
-        found = [*_names(codelet), *_unused_dims(codelet)]
+        found = [*_names(codelet), *_tables(codelet), *_unused_dims(codelet)]
     if not found:
         found = [*_subscripts(codelet), *_targets(codelet), *_roles(codelet), *_types(codelet)]
     return tuple(Diagnostic(code, message, span, repair) for code, message, repair in found)
@@ -68,6 +80,38 @@ def _names(codelet: Codelet) -> Iterator[_Finding]:
             if name not in codelet.extents:
                 message = f"{name!r} in a subscript of {ref.name!r} is not a dim of the codelet"
                 yield "CDL003", message, did_you_mean(name, codelet.extents)
+
+
+def _tables(codelet: Codelet) -> Iterator[_Finding]:
+    """CDL009: a table is a whole constant, one byte for every pattern of an 8-bit index."""
+    tensors = {tensor.name: tensor for tensor in codelet.tensors}
+    for step in codelet.steps:
+        for index, table in _lookups(step.value):
+            if not isinstance(table, Ref) or table.indices or table.name not in tensors:
+                message = f"`{step}` looks up `{show(table)}`, expected the name of a tensor"
+                yield "CDL009", message, "declare `constant t int8[256]`, write table(x[i], t)"
+                continue
+            found = tensors[table.name]
+            if found.shape != (_TABLE,) or found.dtype.bytes != 1:
+                message = f"the table {table.name!r} is {found.dtype}{list(found.shape)}"
+                yield "CDL009", message, f"declare it as {DType.INT8}[{_TABLE}] or uint8[{_TABLE}]"
+            wide = [r.name for r in references(index) if r.name in tensors]
+            wide = [name for name in wide if tensors[name].dtype.bytes != 1]
+            if wide or not isinstance(index, Ref):
+                message = f"`{step}` indexes the table {table.name!r} by `{show(index)}`"
+                yield "CDL009", message, "index it by an element of an 8-bit tensor"
+
+
+def _lookups(expression: Expression) -> Iterator[tuple[Expression, Expression]]:
+    """Index and table of every `table` inside an expression."""
+    match expression:
+        case Call(function, arguments):
+            if function == "table":
+                yield arguments[0], arguments[1]
+            for argument in arguments:
+                yield from _lookups(argument)
+        case Ref() | Number():
+            return
 
 
 def _unused_dims(codelet: Codelet) -> Iterator[_Finding]:
@@ -141,8 +185,8 @@ def _types(codelet: Codelet) -> Iterator[_Finding]:
         for name in _floats(step.value, codelet):
             message = f"`{step}` computes with {name!r}, which is float32"
             yield "CDL008", message, "float32 is the second argument of requantise only"
-        limits = _limits(step.value)
-        if target.dtype.bytes < 4 and not step.reduction and not _fits(limits, target):
+        narrow = target.dtype.bytes < 4 and step.reduction != "+"
+        if narrow and not _fits(range_of(step.value, codelet), target):
             message = f"`{step}` may store values that {target.dtype} cannot hold"
             range_text = f"{target.dtype.minimum}, {target.dtype.maximum}"
             yield "CDL008", message, f"wrap the value: clip(…, {range_text})"
@@ -169,16 +213,7 @@ def _floats(expression: Expression, codelet: Codelet) -> Iterator[str]:
             return
 
 
-def _limits(expression: Expression) -> tuple[int, int] | None:
-    """Range of a clamped value, None when it is not clamped by literals."""
-    match expression:
-        case Call("clip", (_, Number(low), Number(high))):
-            return low, high
-        case _:
-            return None
-
-
-def _fits(limits: tuple[int, int] | None, tensor: Tensor) -> bool:
+def _fits(limits: Range | None, tensor: Tensor) -> bool:
     if limits is None:
         return False
     return tensor.dtype.minimum <= limits[0] <= limits[1] <= tensor.dtype.maximum
