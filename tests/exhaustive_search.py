@@ -1,0 +1,376 @@
+"""Exhaustive search over one binding: every loop nest is walked iteration by iteration.
+
+In: a `Space`. Out: the best value of every objective. The search shares the tile choices
+(`space.rows`) and the machine's constants with the solver, and nothing else: transfers are counted
+by walking the nest and comparing index vectors, boxes are measured from coordinates, latency is
+computed from the sentences in `cost`'s docstring. Only the choice of cuts and copies of one walked
+nest is evaluated all at once, in NumPy.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand
+from covenant.mapper.placement import tile_layout
+from covenant.mapper.space import Row, Space
+from exhaustive_transfers import Mover
+
+Column = NDArray[np.int64]
+Tiles = Mapping[str, Row]
+
+FAR = 1 << 50
+"""No mapping costs as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Least value of every objective; `tied`: least off-chip bytes and then energy among the
+    mappings of least latency."""
+
+    latency: int = FAR
+    dram: int = FAR
+    energy: int = 1 << 62
+    edp: int = 1 << 100
+    tied: tuple[int, int, int] = (FAR, 0, 0)
+
+    def merged(self, other: Best) -> Best:
+        """The better of both in every objective."""
+        return Best(
+            min(self.latency, other.latency),
+            min(self.dram, other.dram),
+            min(self.energy, other.energy),
+            min(self.edp, other.edp),
+            min(self.tied, other.tied),
+        )
+
+    @property
+    def found(self) -> bool:
+        """Whether anything fits."""
+        return self.latency < FAR
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one operand contributes for one cut: bytes of a copy, exchanges, cycles of all, first,
+    last, off-chip words."""
+
+    size: int
+    exchanges: int
+    total: int
+    first: int
+    last: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Compute cycles of all launches, of the first and the last; launches; array steps; tiles of
+    all launches, of those that end a reduction."""
+
+    cycles: int
+    first: int
+    last: int
+    launches: int
+    steps: int
+    tiles: int
+    ended: int
+
+
+class Nest:
+    """All cuts and copies of one nest: one row per combination, one column per quantity."""
+
+    def __init__(self, options: Mapping[str, list[tuple[Part, int]]]) -> None:
+        counts = [range(len(o)) for o in options.values()]
+        grid = np.array(list(itertools.product(*counts)), np.int64)
+        fields = ("size", "exchanges", "total", "first", "last", "words")
+        self.columns: dict[str, dict[str, Column]] = {}
+        for place, (port, listed) in enumerate(options.items()):
+            made = {
+                f: np.array([getattr(p, f) for p, _ in listed], np.int64)[grid[:, place]]
+                for f in fields
+            }
+            made["copies"] = np.array([c for _, c in listed], np.int64)[grid[:, place]]
+            self.columns[port] = made
+
+    def __getitem__(self, port: str) -> dict[str, Column]:
+        return self.columns[port]
+
+    def footprint(self, ports: list[str]) -> Column:
+        """Bytes of all copies."""
+        return sum((self[p]["size"] * self[p]["copies"] for p in ports), np.zeros_like(self._any()))
+
+    def words(self, ports: list[str]) -> Column:
+        """Off-chip words."""
+        return sum((self[p]["words"] for p in ports), np.zeros_like(self._any()))
+
+    def _any(self) -> Column:
+        return next(iter(self.columns.values()))["size"]
+
+
+class Walk:
+    """Exhaustive search over one binding; `rows`: other tile choices than the solver's."""
+
+    def __init__(self, space: Space, rows: Mapping[str, tuple[Row, ...]] | None = None) -> None:
+        self.space = space
+        self.rows = space.rows if rows is None else rows
+        self.movers = (*space.loads, *space.stores)
+        self.parts: dict[object, Part] = {}
+        self.tiles: dict[object, tuple[int, int]] = {}
+
+    @property
+    def split(self) -> tuple[str, ...]:
+        """Dims with a choice."""
+        return tuple(d for d in self.space.inner if len(self.rows[d]) > 1)
+
+    def nests(self) -> Iterator[tuple[dict[str, Row], tuple[str, ...]]]:
+        """Every choice of tiles in every order."""
+        for rows in itertools.product(*(self.rows[d] for d in self.split)):
+            named = dict(zip(self.split, rows, strict=True))
+            for order in itertools.permutations(d for d in self.split if named[d].trips > 1):
+                yield named, order
+
+    def best(self) -> Best:
+        """Least values over tiles, orders, cuts, copies and divisions of the banks."""
+        found = Best()
+        for named, order in self.nests():
+            found = found.merged(self._order(named, order))
+        return found
+
+    def _order(self, named: Tiles, order: tuple[str, ...]) -> Best:
+        space = self.space
+        options: dict[str, list[tuple[Part, int]]] = {}
+        for operand in self.movers:
+            parts = {self._part(operand, named, order[:cut]) for cut in range(len(order) + 1)}
+            options[operand.port] = [
+                (p, copies) for p in parts for copies in ((1,) if p.exchanges == 1 else (1, 2))
+            ]
+        partial = 0
+        jobs = self._jobs(named)
+        if any(d in space.reduced for d in order):
+            assert space.partial is not None
+            outermost = min(i for i, d in enumerate(order) if d in space.reduced)
+            partial = min(
+                self._size(space.partial, named, order[:cut]) for cut in range(outermost + 1)
+            )
+        nest = Nest(options)
+        lost = self._lost(nest, partial, jobs)
+        fits = lost < FAR
+        if not fits.any():
+            return Best()
+        latency = self._latency(nest, jobs, lost)[fits]
+        energy, dram = self._energy(nest, jobs)[fits], self._dram(nest)[fits]
+        tied = min(zip(latency.tolist(), dram.tolist(), energy.tolist(), strict=True))
+        edp = min(a * b for a, b in zip(latency.tolist(), energy.tolist(), strict=True))
+        return Best(int(latency.min()), int(dram.min()), int(energy.min()), edp, tied)
+
+    # --- banks --------------------------------------------------------------------------------
+
+    def _lost(self, nest: Nest, partial: int, jobs: Jobs) -> Column:
+        """Fewest cycles lost to bank conflicts over all divisions of the groups of banks, FAR where
+        nothing fits."""
+        memory = self.space.memory
+        readers = [o for o in self.space.loads if not o.record_bytes]
+        names = [o.port for o in readers]
+        others = [o.port for o in self.movers if o.port not in names]
+        rest = partial + nest.footprint(others)
+        beats = {o.port: _beat_words(o, memory.word_bytes) for o in readers}
+        together = sum(beats.values()) if len(readers) > 1 else 0
+        best = np.full_like(rest, -(-jobs.steps * together // (2 * memory.banks)))
+        best[rest + nest.footprint(names) > memory.size_bytes] = FAR
+        room = rest + nest.footprint(names) <= memory.size_bytes
+        groups = memory.banks // memory.views[-1]
+        guests = partial_words(self.space) * (jobs.tiles - jobs.ended) + nest.words(others)
+        for factors in itertools.product((1, 2, 4), repeat=len(readers)):
+            for host in ("", *names):
+                division = self._division(nest, readers, factors, host, groups, rest, guests)
+                if division is not None:
+                    lost, fits = division
+                    best = np.where(fits & room, np.minimum(best, lost), best)
+        return best
+
+    def _division(
+        self,
+        nest: Nest,
+        readers: list[Operand],
+        factors: tuple[int, ...],
+        host: str,
+        groups: int,
+        rest: Column,
+        guests: Column,
+    ) -> tuple[Column, NDArray[np.bool_]] | None:
+        """Cycles lost and where it fits when each reader has its factor times the groups of a beat,
+        the other buffers what is left (or the room behind the second copy of `host`)."""
+        memory = self.space.memory
+        group = memory.size_bytes // groups
+        spans = {o.port: self._span(o) for o in readers}
+        listed = sorted(readers, key=lambda o: -spans[o.port])
+        end = 0
+        counts: dict[str, int] = {}
+        for operand, factor in zip(listed, factors, strict=True):
+            span = spans[operand.port]
+            counts[operand.port] = factor * span
+            end = -(-end // span) * span + factor * span
+        left = groups - end
+        if left < 0 or (left == 0) != bool(host):
+            return None
+        lost = np.zeros_like(rest)
+        fits = np.ones_like(rest, np.bool_) if host else rest <= left * group
+        for operand in listed:
+            port, count = operand.port, counts[operand.port]
+            column = nest[port]
+            size, double = column["size"], column["copies"] == 2
+            apart = count >= 2 * spans[port]
+            limit = count // 2 * group if apart else count * group // 2
+            fits &= np.where(double, size <= limit, size <= count * group)
+            if not apart:
+                lost += np.where(double, _loaded(operand, column["words"]), 0)
+            if port == host:
+                if operand.strided or not apart:
+                    return None
+                fits &= double & (size + rest <= group)
+                lost += _loaded(operand, 2 * guests)
+        return lost, fits
+
+    def _span(self, operand: Operand) -> int:
+        """Groups of banks over which the words of one beat lie in different banks."""
+        memory = self.space.memory
+        span = 1
+        while span * memory.views[-1] < _beat_words(operand, memory.word_bytes):
+            span *= 2
+        return span
+
+    # --- transfers and launches ---------------------------------------------------------------
+
+    def _size(self, operand: Operand, named: Tiles, outside: tuple[str, ...]) -> int:
+        extents = {**self.space.extents, **{d: named[d].tile for d in outside}}
+        return tile_layout(operand, extents, self.space.inner, self.space.memory).bytes
+
+    def _part(self, operand: Operand, named: Tiles, outside: tuple[str, ...]) -> Part:
+        """Walk all iterations; count an exchange whenever the resident tile changes."""
+        key = (operand.port, tuple((d, named[d]) for d in outside))
+        if key not in self.parts:
+            self.parts[key] = self._walked(operand, named, outside)
+        return self.parts[key]
+
+    def _walked(self, operand: Operand, named: Tiles, outside: tuple[str, ...]) -> Part:
+        space = self.space
+        seen: list[int] = []
+        words = 0
+        previous: tuple[int, ...] | None = None
+        done: set[tuple[int, ...]] = set()
+        for index in itertools.product(*(range(named[d].trips) for d in outside)):
+            relevant = tuple(i for d, i in zip(outside, index, strict=True) if d in operand.dims)
+            if relevant == previous:
+                continue
+            previous = relevant
+            if operand.role is Role.OUTPUT and relevant in done:
+                continue
+            done.add(relevant)
+            cycles, count = self._tile(operand, named, dict(zip(outside, index, strict=True)))
+            seen.append(cycles + space.paths[operand.port].setup_cycles)
+            words += count
+        size = self._size(operand, named, outside)
+        return Part(size, len(seen), sum(seen), seen[0], seen[-1], words)
+
+    def _tile(self, operand: Operand, named: Tiles, at: dict[str, int]) -> tuple[int, int]:
+        space = self.space
+        own = tuple((d, named[d].tile, at[d]) for d in at if d in operand.dims)
+        key = (operand.port, own)
+        if key not in self.tiles:
+            origin = dict.fromkeys(space.extents, 0) | {d: i * tile for d, tile, i in own}
+            extent = dict(space.extents)
+            extent.update({d: min(t, space.extents[d] - i * t) for d, t, i in own})
+            outside = {d for d, _, _ in own}
+            self.tiles[key] = Mover(space, operand).tile(origin, extent, outside)
+        return self.tiles[key]
+
+    def _jobs(self, named: Tiles) -> Jobs:
+        space, machine = self.space, self.space.machine
+        ranges = [range(named[d].trips) if d in named else range(1) for d in space.extents]
+        split = any(named[d].trips > 1 for d in named if d in space.reduced)
+        drain = machine.partial_drain if split else machine.tile_drain
+        cycles = []
+        all_steps = all_tiles = 0
+        for index in itertools.product(*ranges):
+            tiles = steps = 1
+            for dim, i in zip(space.extents, index, strict=True):
+                tile = named[dim].tile if dim in named else space.extents[dim]
+                size = min(tile, space.extents[dim] - i * tile)
+                count = -(-size // space.steps[dim])
+                if dim in space.reduced:
+                    steps *= count
+                else:
+                    tiles *= count
+            cycles.append(tiles * max(steps * machine.step_cycles, drain))
+            all_steps += tiles * steps
+            all_tiles += tiles
+        total = sum(cycles) + machine.launch_overhead * len(cycles)
+        chunks = prod(named[d].trips for d in named if d in space.reduced)
+        return Jobs(
+            total, cycles[0], cycles[-1], len(cycles), all_steps, all_tiles, all_tiles // chunks
+        )
+
+    # --- objectives ---------------------------------------------------------------------------
+
+    def _latency(self, nest: Nest, jobs: Jobs, lost: Column) -> Column:
+        space, machine = self.space, self.space.machine
+        compute = jobs.cycles + np.where(lost < FAR, lost, 0)
+        store = nest[space.stores[0].port]
+        fill = sum((nest[o.port]["first"] for o in space.loads), np.zeros_like(compute))
+        alone = np.zeros_like(compute)
+        moves = np.zeros_like(compute)
+        loads = np.zeros_like(compute)
+        paths = [fill + jobs.first + store["total"] - store["last"]]
+        for operand in self.movers:
+            column = nest[operand.port]
+            lead = column["last"] if operand.role is Role.OUTPUT else column["first"]
+            wait = space.paths[operand.port].latency_cycles
+            rest = column["total"] - lead + wait * (column["exchanges"] - 1)
+            alone += np.where(column["copies"] == 1, rest, 0)
+            moves += column["exchanges"]
+            loads += 0 if operand.role is Role.OUTPUT else column["total"]
+            paths.append(fill + (compute + jobs.first + rest + 1) // 2)
+        paths.append(fill + compute + alone)
+        paths.append(loads + jobs.last)
+        paths.append(machine.launch_words * jobs.launches + machine.move_words * moves)
+        longest = np.max(np.stack(np.broadcast_arrays(*paths)), axis=0)
+        return longest + store["last"] + machine.start + machine.end
+
+    def _dram(self, nest: Nest) -> Column:
+        return nest.words([o.port for o in self.movers]) * self.space.memory.word_bytes
+
+    def _energy(self, nest: Nest, jobs: Jobs) -> Column:
+        """Femtojoules of transfers at both ends, of array steps, of tiles written and resumed."""
+        space, machine = self.space, self.space.machine
+        near, far = space.memory, space.acg.off_chip[0]
+        loads, stores = ([o.port for o in group] for group in (space.loads, space.stores))
+        read = far.read_femtojoules_per_byte + near.write_femtojoules_per_byte
+        write = near.read_femtojoules_per_byte + far.write_femtojoules_per_byte
+        moved = near.word_bytes * (read * nest.words(loads) + write * nest.words(stores))
+        spent = machine.step_energy * jobs.steps + machine.tile_energy * jobs.ended
+        return moved + spent + machine.partial_energy * (jobs.tiles - jobs.ended)
+
+
+def partial_words(space: Space) -> int:
+    """Words of one tile of raw partial sums."""
+    partial = space.partial
+    if partial is None:
+        return 0
+    return prod(n for _, n in partial.beat) * partial.dtype.bytes // space.memory.word_bytes
+
+
+def _beat_words(operand: Operand, word: int) -> int:
+    return max(1, prod(n for _, n in operand.beat) * operand.dtype.bytes // word)
+
+
+def _loaded(operand: Operand, words: Column) -> Column:
+    """Cycles lost when words are loaded among the banks that a reader reads."""
+    return 4 * words if operand.strided else -(-words // 4)

@@ -1,0 +1,154 @@
+"""Transfers of one tile from the coordinates it covers: the sentences of `cost`, written again.
+
+In: an operand of a `Space`, origin and extent of a tile per dim. Out: cycles on its channel and
+off-chip words. Shares no formula with `mapper.traffic`: positions are counted one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand
+from covenant.mapper.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A tile on one axis: first position inside the tensor, positions covered, those inside the
+    tensor, those before and after it."""
+
+    start: int
+    span: int
+    real: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """An operand with the off-chip path it takes."""
+
+    space: Space
+    operand: Operand
+
+    @property
+    def word(self) -> int:
+        """Bytes of an on-chip word."""
+        return self.space.memory.word_bytes
+
+    @property
+    def bus(self) -> int:
+        """Bytes per cycle of the path."""
+        return self.space.paths[self.operand.port].bus
+
+    @property
+    def lane_axis(self) -> int:
+        """Axis the lanes of a beat lie on, -1 when there is none."""
+        indices = self.operand.indices
+        return next((i for i, a in enumerate(indices) if self.operand.lane in a.dims), -1)
+
+    @property
+    def granule(self) -> int:
+        """Elements of the packed dim that stay together on chip."""
+        return max(self.operand.beat[-1][1], self.word // self.operand.dtype.bytes)
+
+    def tile(
+        self, origin: Mapping[str, int], extent: Mapping[str, int], outside: Collection[str]
+    ) -> tuple[int, int]:
+        """Cycles without set-up and off-chip words of one tile."""
+        operand = self.operand
+        box = [
+            _side(axis.evaluate(origin), axis.span(extent), size)
+            for axis, size in zip(operand.indices, operand.shape, strict=True)
+        ]
+        if operand.record_bytes:
+            return self._records(box)
+        if not operand.strided:
+            return self._cells(box, outside)
+        return self._blocks(box)
+
+    def _records(self, box: Sequence[Side]) -> tuple[int, int]:
+        """One record per beat of entries, contiguous along the last axis."""
+        size = -(-self.operand.record_bytes // self.word) * self.word
+        if not box:
+            return -(-size // self.bus), size // self.word
+        rows = prod(side.real for side in box[:-1])
+        own = self.operand.beat[0][1] if self.operand.packed_axis == len(box) - 1 else 1
+        count = -(-box[-1].real // own)
+        return rows * -(-count * size // self.bus), rows * count * size // self.word
+
+    def _cells(self, box: Sequence[Side], outside: Collection[str]) -> tuple[int, int]:
+        """Contiguous beats: the cells of a whole reduction make one row."""
+        operand, space = self.operand, self.space
+        cell = operand.lanes * self.granule * operand.dtype.bytes
+        cells = rows = 1
+        for axis, side in enumerate(box):
+            part = {operand.packed_axis: self.granule, self.lane_axis: operand.lanes}.get(axis, 1)
+            count = -(-side.real // part)
+            if axis != self.lane_axis and set(operand.indices[axis].dims) & set(space.reduced):
+                cells *= count
+            else:
+                rows *= count
+        split = any(d in outside and d in space.reduced for d in operand.dims)
+        one = self._rows(1, cells * cell, 0, self.bus) if split else -(-cells * cell // self.bus)
+        return rows * one, rows * cells * cell // self.word
+
+    def _blocks(self, box: Sequence[Side]) -> tuple[int, int]:
+        """Strided beats: blocks of the packed axis, rows along what follows it."""
+        operand, at = self.operand, self.operand.packed_axis
+        block = self.word // operand.dtype.bytes
+        granule = block if operand.role is Role.OUTPUT else self.granule
+        blocks = -(-box[at].real // granule) * (granule // block)
+        before = prod(side.real for side in box[:at])
+        after = box[at + 1 :]
+        words = before * blocks * prod(side.real for side in after)
+        if after:
+            return before * blocks * self._plane(after), words
+        pitch = -(-operand.shape[at] // granule) * (granule // block) * self.word
+        start = box[at].start * operand.dtype.bytes
+        return before * self._rows(1, blocks * self.word, start, pitch), words
+
+    def _plane(self, box: Sequence[Side]) -> int:
+        """Rows of one image plane with the fills around them."""
+        word, bus = self.word, self.bus
+        lines, columns = [Side(0, 1, 1, 0, 0), *box][-2:]
+        pitch = self.operand.shape[-1] * word
+        sides = -(-columns.before * word // bus) + -(-columns.after * word // bus)
+        whole = self.operand.shape[-1] == columns.span == columns.real
+        if whole and len(box) > 1 and not self._padded(columns.span):
+            body = self._rows(1, lines.real * columns.real * word, 0, pitch)
+        else:
+            body = self._rows(lines.real, columns.real * word, columns.start * word, pitch)
+            body += lines.real * sides
+        return body + (lines.before + lines.after) * -(-columns.span * word // bus)
+
+    def _padded(self, width: int) -> bool:
+        """Lanes along image rows: the pitch of a row is padded when rows would share banks."""
+        operand = self.operand
+        if self.lane_axis != len(operand.indices) - 2 or operand.lanes == 1:
+            return False
+        coefficient = operand.indices[-2].coefficient(operand.lane)
+        for banks in reversed(self.space.memory.views):
+            apart = {i * coefficient % banks for i in range(operand.lanes)}
+            if len(apart) == operand.lanes:
+                met = {i * coefficient * width % banks for i in range(operand.lanes)}
+                return len(met) < operand.lanes
+        return False
+
+    def _rows(self, count: int, run: int, start: int, pitch: int) -> int:
+        """Cycles of rows, averaged over where in a beat they may start."""
+        if not run:
+            return 0
+        least = self.space.paths[self.operand.port].row_cycles
+        starts = sorted({(start + i * pitch) % self.bus for i in range(self.bus)})
+        beats = [max((at + run - 1) // self.bus + 1, least) for at in starts]
+        return -(-count * sum(beats) // len(starts))
+
+
+def _side(low: int, span: int, size: int) -> Side:
+    before = sum(p < 0 for p in range(low, low + span))
+    real = sum(0 <= p < size for p in range(low, low + span))
+    return Side(max(0, low), span, real, before, span - real - before)
