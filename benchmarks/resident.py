@@ -90,7 +90,7 @@ def phases(mapping: Mapping, codelet: Codelet, acg: Acg) -> Phases:
     """The three programs of a mapping; semaphores are dropped where the other side is not in the
     same program."""
     every = [i for block in invocations(mapping, codelet, acg) for i in block]
-    memory = mapping.levels[0].memory
+    memory = mapping.levels[0].memories[0]
     moved = [
         {unit.name for unit in control_of(acg).units_of(transfer.name)} if transfer else set()
         for transfer in (loader(acg, memory), storer(acg, memory))

@@ -143,7 +143,7 @@ def map_by_hand(
         codelet.name,
         acg.name,
         chosen.steps,
-        (Level(memory.name, tuple(loops)),),
+        (Level((memory.name,), tuple(loops)),),
         inner,
         tuple(_addressed(placements)),
         PROOF,

@@ -24,7 +24,7 @@ from covenant.acg.graph import (
 )
 from covenant.acg.notation import parse_field, parse_range, parse_register, parse_semantics
 from covenant.acg.places import Path, Places
-from covenant.acg.sections import ArchitectureSection, PortSection, UnitSection
+from covenant.acg.sections import ArchitectureSection, MemorySection, PortSection, UnitSection
 from covenant.core.dtypes import DType
 
 
@@ -56,12 +56,17 @@ def _memories(section: ArchitectureSection, places: Places) -> tuple[Memory, ...
             latency_cycles=memory.latency,
             read_bytes_per_cycle=memory.read_bytes_per_cycle or memory.banks * memory.word_bytes,
             write_bytes_per_cycle=memory.write_bytes_per_cycle or memory.banks * memory.word_bytes,
-            read_femtojoules_per_byte=memory.energy.read,
-            write_femtojoules_per_byte=memory.energy.write,
+            read_femtojoules_per_word=memory.energy.read * _counted(memory),
+            write_femtojoules_per_word=memory.energy.write * _counted(memory),
             span=places.key("memories", name),
         )
         for name, memory in section.memories.items()
     )
+
+
+def _counted(memory: MemorySection) -> int:
+    """How often the energy written in the file is spent on one word."""
+    return memory.word_bytes if memory.energy.per == "byte" else 1
 
 
 def _transfers(section: ArchitectureSection, places: Places) -> tuple[Transfer, ...]:
@@ -120,6 +125,7 @@ def _capability(section: ArchitectureSection, node: str, name: str, places: Plac
         femtojoules_per_step=capability.energy,
         rounding=capability.rounding or "",
         requires=tuple(capability.requires),
+        registers=capability.registers,
         span=places.key("compute", node, "capabilities", name),
     )
 

@@ -58,11 +58,16 @@ def _memory(memory: Memory) -> Section:
         "latency": memory.latency_cycles,
         "read_bytes_per_cycle": memory.read_bytes_per_cycle,
         "write_bytes_per_cycle": memory.write_bytes_per_cycle,
-        "energy": {
-            "read": memory.read_femtojoules_per_byte,
-            "write": memory.write_femtojoules_per_byte,
-        },
+        "energy": _energy(memory),
     }
+
+
+def _energy(memory: Memory) -> Section:
+    """Per byte where that is a whole number."""
+    read, write = memory.read_femtojoules_per_word, memory.write_femtojoules_per_word
+    if read % memory.word_bytes or write % memory.word_bytes:
+        return {"read": read, "write": write, "per": "word"}
+    return {"read": read // memory.word_bytes, "write": write // memory.word_bytes}
 
 
 def _transfer(acg: Acg, transfer: Transfer) -> Section:
@@ -105,6 +110,7 @@ def _capability(capability: Capability) -> Section:
             rounding=capability.rounding,
             extents=extents,
             stationary=capability.stationary,
+            registers=capability.registers if capability.registers != 2 else 0,
             loops=capability.loops,
             ports=ports,
             scalars=capability.scalars,

@@ -37,8 +37,8 @@ class Memory:
     latency_cycles: int
     read_bytes_per_cycle: int
     write_bytes_per_cycle: int
-    read_femtojoules_per_byte: int
-    write_femtojoules_per_byte: int
+    read_femtojoules_per_word: int
+    write_femtojoules_per_word: int
     span: Span = field(compare=False)
     bank_group: int = 0
     """Smallest group of banks a buffer can be confined to; 0 when the memory has one view only."""
@@ -130,7 +130,8 @@ class Capability:
     """What a compute node can do in one step, as a statement over capability dims.
 
     `extents`: elements per step of every dim; `stationary`: name of the port kept inside the node
-    while the dims it lacks are iterated ("acc" for output stationary); `loops`: enclosing loops one
+    while the dims it lacks are iterated ("acc" for output stationary), `registers` sets of them, of
+    which a second one hides their exchange; `loops`: enclosing loops one
     invocation absorbs; cycles: `startup_cycles` per invocation, `drain_cycles` after its last step,
     `step_cycles` per step. `scalars`: register-held operands (zero points, clamps).
     Register quantities are prefixed by port name (`a.base`); those of a partial-sum stream by the
@@ -152,6 +153,7 @@ class Capability:
     rounding: str
     requires: tuple[str, ...]
     span: Span = field(compare=False)
+    registers: int = 2
 
     def port(self, name: str) -> Port:
         """The port of that name; KeyError when absent."""

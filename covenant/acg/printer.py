@@ -106,8 +106,8 @@ def _memory_row(memory: Memory) -> tuple[str, ...]:
         str(memory.latency_cycles),
         f"{memory.read_bytes_per_cycle} B/cycle",
         f"{memory.write_bytes_per_cycle} B/cycle",
-        str(memory.read_femtojoules_per_byte),
-        str(memory.write_femtojoules_per_byte),
+        f"{memory.read_femtojoules_per_word / memory.word_bytes:g}",
+        f"{memory.write_femtojoules_per_word / memory.word_bytes:g}",
     )
 
 

@@ -102,8 +102,11 @@ class Section(BaseModel):
 class MemoryEnergy(Section):
     """Energy of accesses to a memory."""
 
-    read: Whole = Field(default=0, description="femtojoules per byte read")
-    write: Whole = Field(default=0, description="femtojoules per byte written")
+    read: Whole = Field(default=0, description="femtojoules per byte (or word) read")
+    write: Whole = Field(default=0, description="femtojoules per byte (or word) written")
+    per: Literal["byte", "word"] = Field(
+        default="byte", description="what `read` and `write` are counted for"
+    )
 
 
 class MemorySection(Section):
@@ -184,6 +187,11 @@ class CapabilitySection(Section):
     )
     stationary: Name | None = Field(
         None, description="port kept inside the node while dims it lacks are iterated"
+    )
+    registers: Annotated[int, Field(ge=1, le=2)] = Field(
+        2,
+        description="sets of registers for the stationary port: with 2 the next values are loaded, "
+        "or the last results leave, while the node computes; with 1 it waits",
     )
     loops: Loops = Field(
         0, description="loops that one launch runs in the node, beyond its streams'"

@@ -69,7 +69,7 @@ def extract(space: Space, choice: Choice) -> Mapping:
         codelet=space.codelet.name,
         architecture=space.acg.name,
         steps=space.binding.steps,
-        levels=(Level(space.memory.name, loops),),
+        levels=(Level((space.memory.name,), loops),),
         inner=space.inner,
         placements=placements,
         proof=UNPROVEN,

@@ -3,9 +3,9 @@
 In: built by `mapper.solve` (or from pins). Out: read by `cost`, `verify`, `emit`, `report`. It is
 plain data: integers and names of codelet dims and tensors and of ACG nodes.
 
-Loop nest: `levels[0].loops` (outermost first) iterate tiles held in `levels[0].memory`, the loops
-of `levels[1]` tiles of the next inner memory, …; `inner` is the order of the loops one launch
-absorbs.
+Loop nest: `levels[0].loops` (outermost first) iterate tiles held in `levels[0].memories`, the first
+memories behind the off-chip one, the loops of `levels[1]` tiles of the next inner memories, …;
+`inner` is the order of the loops one launch absorbs.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ class StepBinding:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`trips` iterations over tiles of `tile` elements of a dim; the last tile may be shorter:
-    trips == ceil(extent / tile)."""
+    """`trips` iterations over tiles of `tile` elements of a dim: trips == ceil(outer / tile), where
+    `outer` is the tile of the loop around it, the extent for the outermost. The last tile may be
+    shorter; inner tiles divide outer ones that are not the whole extent, so that tiles of one depth
+    form one grid over the extent."""
 
     dim: str
     trips: int
@@ -44,9 +46,10 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Loops, outermost first, over tiles that `memory` holds. Dims without a loop have one trip."""
+    """Loops, outermost first, over tiles that `memories` hold, all memories of one on-chip depth.
+    Dims without a loop have one trip."""
 
-    memory: str
+    memories: tuple[str, ...]
     loops: tuple[Loop, ...]
 
 
@@ -83,11 +86,13 @@ class Placement:
     """A tensor in an on-chip memory.
 
     port: the port or record it serves (`a`, `b`, `p`, `y`, `acc`); tensor: codelet tensor, or ""
-    for a record of packed constants. cut: how many loops of the level, from the outermost, lie
-    outside the resident tile: the tile is exchanged whenever one of loops[:cut] that it depends on
-    advances. copies: 1 single, 2 double buffered. layout: of one copy (tile with the loops inside
-    the cut). addresses: byte address of each copy. home: layout of the whole tensor in the off-chip
-    memory (`bytes` 0 for a tensor that never leaves the chip).
+    for a record of packed constants. level, cut: the resident tile lies inside all loops of the
+    levels before `level` and inside the first `cut` loops of that level; it is exchanged whenever
+    one of these that it depends on advances. copies: 1 single, 2 double buffered. layout: of one
+    copy (tile with the loops inside the cut). addresses: byte address of each copy. home: layout of
+    the whole tensor in the off-chip memory (`bytes` 0 for a tensor that never leaves the chip). A
+    result that a node writes straight off chip is placed in that memory, with its home only:
+    `level` and `cut` say when it is written.
     """
 
     memory: str
@@ -100,6 +105,7 @@ class Placement:
     layout: Layout
     addresses: tuple[int, ...]
     home: Layout
+    level: int = 0
 
 
 class Status(StrEnum):
@@ -129,7 +135,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A whole mapping of one codelet; `steps[i]` binds codelet step i."""
+    """A whole mapping of one codelet; `steps[i]` binds codelet step i. A port has one placement per
+    memory on its path, outermost first."""
 
     codelet: str
     architecture: str
@@ -140,8 +147,8 @@ class Mapping:
     proof: Proof
 
     def placement(self, port: str) -> Placement:
-        """The placement of a port; KeyError when it has none."""
-        for placement in self.placements:
+        """The innermost placement of a port; KeyError when it has none."""
+        for placement in reversed(self.placements):
             if placement.port == port:
                 return placement
         raise KeyError(port)

@@ -22,7 +22,7 @@ from covenant.mapper.mapping import (
     StepBinding,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def show(mapping: Mapping) -> str:
@@ -30,8 +30,7 @@ def show(mapping: Mapping) -> str:
     lines = [f"mapping {mapping.codelet} on {mapping.architecture}: {_proof(mapping.proof)}"]
     for number, step in enumerate(mapping.steps, start=1):
         lines.append(f"  step {number}: {_step(step)}")
-    for level in mapping.levels:
-        lines += _nest(mapping, level)
+    lines += _nest(mapping)
     lines.append("buffers")
     for placement in mapping.placements:
         lines.append(f"  {_buffer(placement)}")
@@ -54,27 +53,43 @@ def _step(step: StepBinding) -> str:
     return " | ".join(p for p in parts if p)
 
 
-def _nest(mapping: Mapping, level: Level) -> list[str]:
-    """Loops of a level, each followed by what is exchanged inside it."""
-    lines = []
+def _nest(mapping: Mapping) -> list[str]:
+    """Loops of all levels, each followed by what is exchanged inside it."""
+    lines: list[str] = []
     indent = "  "
-    for index in range(len(level.loops) + 1):
-        moved = [p for p in mapping.placements if p.cut == index and p.memory == level.memory]
-        for role, verb in ((Role.PARTIAL, "keep"), (Role.OUTPUT, "store after")):
-            lines += [f"{indent}{verb} {_tile(p)}" for p in moved if p.role is role]
-        loads = [p for p in moved if p.role in (Role.INPUT, Role.CONSTANT)]
-        lines += [f"{indent}load {_tile(p)}" for p in loads]
-        if index < len(level.loops):
-            loop = level.loops[index]
-            lines.append(f"{indent}for {loop.dim} in {loop.trips} x {loop.tile}:")
-            indent += "  "
+    several = len({p.memory for p in mapping.placements}) > 1
+    for number, level in enumerate(mapping.levels):
+        for index in range(len(level.loops) + 1):
+            moved = [p for p in mapping.placements if (p.level, p.cut) == (number, index)]
+            lines += [f"{indent}{_verb(p)} {_tile(p, several)}" for p in sorted(moved, key=_rank)]
+            if index < len(level.loops):
+                loop = level.loops[index]
+                lines.append(f"{indent}for {loop.dim} in {loop.trips} x {loop.tile}:")
+                indent += "  "
     lines.append(f"{indent}launch {' '.join(mapping.inner)}")
     return lines
 
 
-def _tile(placement: Placement) -> str:
+_VERBS = {
+    Role.PARTIAL: "keep",
+    Role.OUTPUT: "store after",
+    Role.INPUT: "load",
+    Role.CONSTANT: "load",
+}
+
+
+def _verb(placement: Placement) -> str:
+    return _VERBS[placement.role]
+
+
+def _rank(placement: Placement) -> int:
+    return list(dict.fromkeys(_VERBS.values())).index(_verb(placement))
+
+
+def _tile(placement: Placement, several: bool) -> str:
     name = f"{placement.port}={placement.tensor}" if placement.tensor else placement.port
-    return f"{name} ({placement.layout.bytes} bytes x {placement.copies})"
+    where = f" in {placement.memory}" if several else ""
+    return f"{name} ({placement.layout.bytes} bytes x {placement.copies}){where}"
 
 
 def _buffer(placement: Placement) -> str:
@@ -107,7 +122,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
         ],
         "levels": [
             {
-                "memory": level.memory,
+                "memories": list(level.memories),
                 "loops": [{"dim": x.dim, "trips": x.trips, "tile": x.tile} for x in level.loops],
             }
             for level in mapping.levels
@@ -132,6 +147,7 @@ def _placement_json(placement: Placement) -> dict[str, Any]:
         "tensor": placement.tensor,
         "role": placement.role.value,
         "dtype": placement.dtype.value,
+        "level": placement.level,
         "cut": placement.cut,
         "copies": placement.copies,
         "layout": _layout_json(placement.layout),
@@ -170,7 +186,7 @@ def from_json(tree: dict[str, Any]) -> Mapping:
         ),
         levels=tuple(
             Level(
-                level["memory"],
+                tuple(level["memories"]),
                 tuple(Loop(x["dim"], x["trips"], x["tile"]) for x in level["loops"]),
             )
             for level in tree["levels"]
@@ -200,6 +216,7 @@ def _placement_from(tree: dict[str, Any]) -> Placement:
         layout=_layout_from(tree["layout"]),
         addresses=tuple(int(a) for a in tree["addresses"]),
         home=_layout_from(tree["home"]),
+        level=int(tree["level"]),
     )
 
 

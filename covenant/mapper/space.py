@@ -129,10 +129,8 @@ class Space:
         """Femtojoules to move one word of an operand between the memories."""
         off = self.acg.off_chip[0]
         if operand.role is Role.OUTPUT:
-            per_byte = off.write_femtojoules_per_byte + self.memory.read_femtojoules_per_byte
-        else:
-            per_byte = off.read_femtojoules_per_byte + self.memory.write_femtojoules_per_byte
-        return per_byte * self.memory.word_bytes
+            return off.write_femtojoules_per_word + self.memory.read_femtojoules_per_word
+        return off.read_femtojoules_per_word + self.memory.write_femtojoules_per_word
 
     def setup(self, operand: Operand) -> int:
         """Cycles every exchange of an operand adds to its channel."""
@@ -268,7 +266,8 @@ def _machine(space: Space) -> Machine:
     latency = max((space.paths[o.port].latency_cycles for o in space.loads), default=0)
     store = max((space.paths[o.port].latency_cycles for o in space.stores), default=0)
     issue = control.issue_cycles if control is not None else 0
-    read, write = space.memory.read_femtojoules_per_byte, space.memory.write_femtojoules_per_byte
+    word = space.memory.word_bytes
+    read, write = space.memory.read_femtojoules_per_word, space.memory.write_femtojoules_per_word
     streamed = sum(
         prod(extent for _, extent in o.beat) * o.dtype.bytes
         for o in space.loads
@@ -286,10 +285,10 @@ def _machine(space: Space) -> Machine:
         end=first.drain_cycles + drain + store,
         launch_words=1 + len(space.loads) + len(space.stores),
         move_words=3,
-        step_energy=first.femtojoules_per_step + streamed * read,
-        tile_energy=written * write + drain * chained,
-        partial_energy=raw * (read + write),
-        partial_words=raw // space.memory.word_bytes,
+        step_energy=first.femtojoules_per_step + streamed * read // word,
+        tile_energy=written * write // word + drain * chained,
+        partial_energy=raw * (read + write) // word,
+        partial_words=raw // word,
     )
 
 

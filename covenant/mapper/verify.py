@@ -64,8 +64,9 @@ def _nest_faults(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str]:
         yield f"{len(mapping.levels)} levels; one memory between off-chip and compute is supported"
         return
     loops = mapping.levels[0].loops
-    if mapping.levels[0].memory not in {m.name for m in acg.on_chip}:
-        yield f"'{mapping.levels[0].memory}' is no on-chip memory"
+    for name in mapping.levels[0].memories:
+        if name not in {m.name for m in acg.on_chip}:
+            yield f"'{name}' is no on-chip memory"
     listed = [loop.dim for loop in loops]
     for dim in sorted(set(listed)):
         if listed.count(dim) > 1:

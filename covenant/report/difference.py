@@ -79,9 +79,9 @@ def _order(mapping: Mapping) -> dict[str, str]:
 def _residency(mapping: Mapping) -> dict[str, str]:
     """By tensor: the loops that exchange its tile."""
     found: dict[str, str] = {}
-    loops = {level.memory: level.loops for level in mapping.levels}
     for name, placement in _named(mapping):
-        outside = loops.get(placement.memory, ())[: placement.cut]
+        outer = [loop for level in mapping.levels[: placement.level] for loop in level.loops]
+        outside = (*outer, *mapping.levels[placement.level].loops[: placement.cut])
         text = ",".join(loop.dim for loop in outside if loop.trips > 1)
         found[name] = text or "resident"
     return found

@@ -36,7 +36,11 @@ def layer_json(mapped: MappedLayer) -> dict[str, Any]:
     assert mapped.mapping is not None
     assert mapped.cost is not None
     mapping, cost = mapped.mapping, mapped.cost
-    loops = [loop for level in mapping.levels for loop in level.loops]
+    loops = [
+        (loop.dim + "'" * number, loop.tile)
+        for number, level in enumerate(mapping.levels)
+        for loop in level.loops
+    ]
     return layer | {
         "node": "+".join(step.node for step in mapping.steps),
         "binding": {c: d for step in mapping.steps for c, d in step.dims},
@@ -52,8 +56,8 @@ def layer_json(mapped: MappedLayer) -> dict[str, Any]:
         "dram_bytes": cost.dram_bytes,
         "energy_pj": round(cost.energy_femtojoules / 1000, 3),
         "solve_seconds": mapping.proof.solve_seconds,
-        "tiles": {loop.dim: loop.tile for loop in loops},
-        "order": [loop.dim for loop in loops],
+        "tiles": dict(loops),
+        "order": [name for name, _ in loops],
         "buffers": [
             {
                 "port": p.port,

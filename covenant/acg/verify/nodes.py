@@ -106,7 +106,7 @@ def check_memories(acg: Acg, findings: Findings) -> None:
             if memory.bank_group > memory.banks:
                 message = f"bank_group is {memory.bank_group}, the memory has {memory.banks} banks"
                 findings.report("ACG023", (*at, "bank_group"), message, f"write {memory.banks}")
-        _check_rows(memory, findings)
+        _check_rows(acg, memory, findings)
         if all(memory.name not in (t.source, t.target) for t in acg.transfers):
             message = f"no transfer reads or writes memory '{memory.name}'"
             repair = f"add a transfer `from: {memory.name}`, or remove the memory"
@@ -123,7 +123,8 @@ def _power_of_two(findings: Findings, path: Path, name: str, value: int) -> None
         findings.report("ACG023", path, message, f"write {lower} or {2 * lower}")
 
 
-def _check_rows(memory: Memory, findings: Findings) -> None:
+def _check_rows(acg: Acg, memory: Memory, findings: Findings) -> None:
+    """Whole rows; in hardware, and where addresses have several views, a power of two of them."""
     stripe = memory.banks * memory.word_bytes
     path: Path = ("memories", memory.name, "size")
     rows = memory.size_bytes // stripe
@@ -131,7 +132,7 @@ def _check_rows(memory: Memory, findings: Findings) -> None:
     if memory.size_bytes % stripe or not rows:
         message = f"size {size} is not a multiple of banks * word_bytes = {stripe} bytes"
         findings.report("ACG024", path, message, f"write {show_size(max(1, rows) * stripe)}")
-    elif not memory.off_chip and rows & (rows - 1):
+    elif (acg.rtl or memory.bank_group) and not memory.off_chip and rows & (rows - 1):
         lower = stripe << (rows.bit_length() - 1)
         message = f"size {size} makes {rows} rows per bank, expected a power of two"
         findings.report(

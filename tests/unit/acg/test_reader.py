@@ -96,7 +96,7 @@ def test_override_reaches_nested_names_and_full_paths() -> None:
     settings = {"gemm.matmul.energy": "7", "memories.dram.energy.read": "9", "name": "other"}
     acg = read_architecture(BASE, settings)
     assert acg.compute("gemm").capabilities[0].femtojoules_per_step == 7
-    assert acg.memory("dram").read_femtojoules_per_byte == 9
+    assert acg.memory("dram").read_femtojoules_per_word == 9 * 8
     assert acg.name == "other"
 
 

@@ -150,7 +150,7 @@ MUTANTS: dict[str, tuple[str, Change]] = {
     ),
     "other_level_memory": (
         "MAP011",
-        lambda m: replace(m, levels=(replace(m.levels[0], memory="dram"),)),
+        lambda m: replace(m, levels=(replace(m.levels[0], memories=("dram",)),)),
     ),
     "two_levels": ("MAP011", lambda m: replace(m, levels=m.levels * 2)),
     "no_weights": ("MAP012", lambda m: _without(m, "b")),

@@ -59,7 +59,7 @@ def _bound(mapping: Mapping) -> Mapping:
 
 
 def _tiled(mapping: Mapping, *dims: str) -> Mapping:
-    level = Level(mapping.levels[0].memory, tuple(Loop(dim, 2, 3) for dim in dims))
+    level = Level(mapping.levels[0].memories, tuple(Loop(dim, 2, 3) for dim in dims))
     return replace(mapping, levels=(level,))
 
 
