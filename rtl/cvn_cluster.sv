@@ -1,4 +1,4 @@
-/// The cluster: command processor, semaphores, gemm node, DMA and TCDM. Wiring only.
+/// The cluster: command processor, semaphores, compute nodes, DMA and TCDM. Wiring only.
 ///
 /// Purpose: runs a program from its own memory against a DRAM behind one AXI4 port.
 /// Latency: start_i to the first executed word 1 cycle; done_o one cycle after the last event.
@@ -49,11 +49,10 @@ module cvn_cluster
   output logic [$clog2(ProgramWords)-1:0] pc_o
 );
   localparam int unsigned Lanes = AxiBytes / cvn_pkg::WordBytes;
-  localparam int unsigned GemmMasters = cvn_pkg::gemm_masters(GemmM, GemmN, GemmK, GemmPLanes);
-  localparam int unsigned NumMasters = GemmMasters + 2 * Lanes;
+  localparam int unsigned NumMasters = NodeMasters + 2 * Lanes;
   localparam int unsigned DeniedBits = $clog2(NumMasters + 1);
-  localparam int unsigned GemmEngines = 5;
-  localparam int unsigned NumEngines = GemmEngines + LoadChannels + StoreChannels;
+  localparam int unsigned NodeEngines = NumNodes * cvn_pkg::NodeEngines;
+  localparam int unsigned NumEngines = NodeEngines + LoadChannels + StoreChannels;
   localparam int unsigned RegisterBits = Encoding.index.bits;
 
   // ---- Command processor and semaphores ----------------------------------------------------------
@@ -128,7 +127,7 @@ module cvn_cluster
 
   cvn_tcdm #(
     .NumMasters (NumMasters),
-    .Urgent     (cvn_pkg::gemm_operand_masters(GemmM, GemmN, GemmK)),
+    .Urgent     (OperandMasters),
     .Banks      (L1Banks),
     .Views      (L1Views),
     .Words      (L1Words)
@@ -141,71 +140,37 @@ module cvn_cluster
     .denied_o (denied)
   );
 
-  // ---- gemm node ---------------------------------------------------------------------------------
-  gemm_events_t gemm_events;
-  sem_mask_t gemm_sem_req[GemmEngines];
-  sem_mask_t gemm_sem_post[GemmEngines];
+  // ---- Compute nodes -----------------------------------------------------------------------------
+  gemm_events_t [NumNodes-1:0] events;
+  logic [NumNodes-1:0] node_launch, node_ready, node_idle, node_we;
 
-  cvn_gemm #(
-    .M                 (GemmM),
-    .N                 (GemmN),
-    .K                 (GemmK),
-    .RequantiseColumns (GemmRequantiseColumns),
-    .PLanes            (GemmPLanes),
-    .LoopsA            (GemmLoopsA),
-    .LoopsB            (GemmLoopsB),
-    .LoopsC            (GemmLoopsC),
-    .LoopsP            (GemmLoopsP),
-    .LoopsY            (GemmLoopsY),
-    .FifoDepthA        (GemmFifoDepthA),
-    .FifoDepthB        (GemmFifoDepthB),
-    .FifoDepthC        (GemmFifoDepthC),
-    .FifoDepthP        (GemmFifoDepthP),
-    .FifoDepthY        (GemmFifoDepthY),
-    .QueueDepth        (QueueDepth),
-    .NumRegs           (NumGemmRegs),
-    .ResetValue        (GemmReset),
-    .OffsetA           (GemmOffsetA),
-    .OffsetB           (GemmOffsetB),
-    .OffsetC           (GemmOffsetC),
-    .OffsetP           (GemmOffsetP),
-    .OffsetY           (GemmOffsetY),
-    .OffsetArray       (GemmOffsetArray),
-    .WaitA             (GemmWaitA),
-    .WaitB             (GemmWaitB),
-    .WaitC             (GemmWaitC),
-    .WaitP             (GemmWaitP),
-    .WaitY             (GemmWaitY),
-    .PostA             (GemmPostA),
-    .PostB             (GemmPostB),
-    .PostC             (GemmPostC),
-    .PostP             (GemmPostP),
-    .PostY             (GemmPostY)
-  ) i_gemm (
+  for (genvar n = 0; n < int'(NumNodes); n++) begin : gen_node_unit
+    assign node_we[n]              = we[NodeUnit[n]];
+    assign node_launch[n]          = launch[NodeUnit[n]];
+    assign unit_ready[NodeUnit[n]] = node_ready[n];
+    assign unit_idle[NodeUnit[n]]  = node_idle[n];
+  end
+
+  cvn_nodes i_nodes (
     .clk_i          (clk_i),
     .rst_ni         (rst_ni),
     .clr_i          (clr),
-    .reg_we_i       (we[GemmUnit]),
+    .reg_we_i       (node_we),
     .reg_addr_i     (8'(waddr)),
     .reg_op_i       (wop),
     .reg_data_i     (wdata),
-    .launch_i       (launch[GemmUnit]),
-    .launch_ready_o (unit_ready[GemmUnit]),
+    .launch_i       (node_launch),
+    .launch_ready_o (node_ready),
     .wait_i         (launch_wait),
     .post_i         (launch_post),
-    .sem_req_o      (gemm_sem_req),
-    .sem_gnt_i      (sem_gnt[GemmEngines-1:0]),
-    .sem_post_o     (gemm_sem_post),
-    .tcdm_req_o     (tcdm_req[0:GemmMasters-1]),
-    .tcdm_rsp_i     (tcdm_rsp[0:GemmMasters-1]),
-    .idle_o         (unit_idle[GemmUnit]),
-    .events_o       (gemm_events)
+    .sem_req_o      (sem_req[NodeEngines-1:0]),
+    .sem_gnt_i      (sem_gnt[NodeEngines-1:0]),
+    .sem_post_o     (sem_post[NodeEngines-1:0]),
+    .tcdm_req_o     (tcdm_req[0:NodeMasters-1]),
+    .tcdm_rsp_i     (tcdm_rsp[0:NodeMasters-1]),
+    .idle_o         (node_idle),
+    .events_o       (events)
   );
-
-  for (genvar e = 0; e < int'(GemmEngines); e++) begin : gen_gemm_semaphores
-    assign sem_req[e]  = gemm_sem_req[e];
-    assign sem_post[e] = gemm_sem_post[e];
-  end
 
   // ---- DMA ---------------------------------------------------------------------------------------
   localparam int unsigned Channels = LoadChannels + StoreChannels;
@@ -246,9 +211,9 @@ module cvn_cluster
     .wait_i       (launch_wait),
     .post_i       (launch_post),
     .idle_o       (dma_idle),
-    .sem_req_o    (sem_req[GemmEngines+:Channels]),
-    .sem_gnt_i    (sem_gnt[GemmEngines+:Channels]),
-    .sem_post_o   (sem_post[GemmEngines+:Channels]),
+    .sem_req_o    (sem_req[NodeEngines+:Channels]),
+    .sem_gnt_i    (sem_gnt[NodeEngines+:Channels]),
+    .sem_post_o   (sem_post[NodeEngines+:Channels]),
     .load_idle_o  (load_idle),
     .store_idle_o (store_idle),
     .ar_valid_o   (axi_ar_valid_o),
@@ -270,19 +235,20 @@ module cvn_cluster
     .w_last_o     (axi_w_last_o),
     .b_valid_i    (axi_b_valid_i),
     .b_ready_o    (axi_b_ready_o),
-    .tcdm_req_o   (tcdm_req[GemmMasters:NumMasters-1]),
-    .tcdm_rsp_i   (tcdm_rsp[GemmMasters:NumMasters-1])
+    .tcdm_req_o   (tcdm_req[NodeMasters:NumMasters-1]),
+    .tcdm_rsp_i   (tcdm_rsp[NodeMasters:NumMasters-1])
   );
 
   // ---- Counters ----------------------------------------------------------------------------------
   cvn_counters #(
+    .NumNodes   (NumNodes),
     .DeniedBits (DeniedBits)
   ) i_counters (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clr_i             (clr),
     .running_i         (running),
-    .gemm_i            (gemm_events),
+    .nodes_i           (events),
     .denied_i          (denied),
     .read_beat_i       (axi_r_valid_i && axi_r_ready_o),
     .write_beat_i      (axi_w_valid_o && axi_w_ready_i),

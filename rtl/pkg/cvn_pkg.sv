@@ -5,8 +5,8 @@ package cvn_pkg;
   /// One L1 word: what a bank stores per row and what every master moves per access.
   localparam int unsigned WordBits = 64;
   localparam int unsigned WordBytes = WordBits / 8;
-  /// Number of counting semaphores of a cluster; wait and post masks have this many bits.
-  localparam int unsigned NumSemaphores = 16;
+  /// Most counting semaphores a cluster may declare; wait and post masks have this many bits.
+  localparam int unsigned NumSemaphores = 28;
   /// Width of an event counter.
   localparam int unsigned CounterBits = 64;
 
@@ -133,7 +133,10 @@ package cvn_pkg;
     return gemm_operand_masters(m, n, k) + m + p_lanes + m;
   endfunction
 
-  /// Events of a gemm node in this cycle. At most one of them is set, except `config_wait`, which
+  /// Sub-engines of every compute node, each with a job queue and semaphores of its own.
+  localparam int unsigned NodeEngines = 5;
+
+  /// Events of a compute node in this cycle. At most one of them is set, except `config_wait`, which
   /// the cluster counts only while the program runs.
   typedef struct packed {
     logic busy;         // an array step was executed
@@ -148,13 +151,13 @@ package cvn_pkg;
   /// Order of the counters at the cluster's port.
   typedef enum int unsigned {
     CounterCycles         = 0,
-    CounterGemmBusy       = 1,
-    CounterGemmStarvedA   = 2,
-    CounterGemmStarvedB   = 3,
-    CounterGemmStarvedC   = 4,
-    CounterGemmStarvedP   = 5,
-    CounterGemmBlockedY   = 6,
-    CounterGemmConfigWait = 7,
+    CounterBusy           = 1,
+    CounterStarvedA       = 2,
+    CounterStarvedB       = 3,
+    CounterStarvedC       = 4,
+    CounterStarvedP       = 5,
+    CounterBlockedY       = 6,
+    CounterConfigWait     = 7,
     CounterConflicts      = 8,
     CounterDmaReadBeats   = 9,
     CounterDmaWriteBeats  = 10,

@@ -67,7 +67,9 @@ module cvn_gemm_tb
   localparam int unsigned Noise = 8;
   localparam int unsigned NumMasters = GemmMasters + 1 + Noise;
   localparam int unsigned FirstY = GemmMasters - M;
-  localparam sem_mask_t UsedMask[5] = '{16'h0003, 16'h000c, 16'h0300, 16'h0030, 16'h03c0};
+  localparam sem_mask_t UsedMask[5] = '{
+    28'h0000003, 28'h000000c, 28'h0000300, 28'h0000030, 28'h00003c0
+  };
 
   function automatic reg_t [NumRegs-1:0] reset_values();
     reset_values = '0;
@@ -180,16 +182,16 @@ module cvn_gemm_tb
     .OffsetP          (OffsetP),
     .OffsetY          (OffsetY),
     .OffsetArray      (OffsetArray),
-    .WaitA            (16'h0001),
-    .WaitB            (16'h0004),
-    .WaitC            (16'h0100),
-    .WaitP            (16'h0010),
-    .WaitY            (16'h0280),
-    .PostA            (16'h0002),
-    .PostB            (16'h0008),
-    .PostC            (16'h0200),
-    .PostP            (16'h0020),
-    .PostY            (16'h0140)
+    .WaitA            (28'h0000001),
+    .WaitB            (28'h0000004),
+    .WaitC            (28'h0000100),
+    .WaitP            (28'h0000010),
+    .WaitY            (28'h0000280),
+    .PostA            (28'h0000002),
+    .PostB            (28'h0000008),
+    .PostC            (28'h0000200),
+    .PostP            (28'h0000020),
+    .PostY            (28'h0000140)
   ) i_gemm (
     .clk_i         (clk_i),
     .rst_ni        (rst_ni),
@@ -200,8 +202,8 @@ module cvn_gemm_tb
     .reg_data_i    (data_i),
     .launch_i      (launch_i),
     .launch_ready_o(ready_o),
-    .wait_i        (wait_i),
-    .post_i        (post_i),
+    .wait_i        (sem_mask_t'(wait_i)),
+    .post_i        (sem_mask_t'(post_i)),
     .sem_req_o     (sem_req),
     .sem_gnt_i     (sem_gnt),
     .sem_post_o    (sem_post),

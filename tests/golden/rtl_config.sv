@@ -28,41 +28,41 @@ package cvn_cfg_pkg;
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h1, 32'h8, 32'h1, 32'h0, 32'h0};
 
-  // Matrix array, requantiser and streams
-  localparam int unsigned GemmM = 8;
-  localparam int unsigned GemmN = 8;
-  localparam int unsigned GemmK = 8;
-  localparam int unsigned GemmRequantiseColumns = 4;
-  localparam int unsigned GemmPLanes = 3;
-  localparam int unsigned GemmLoopsA = 6;
-  localparam int unsigned GemmLoopsB = 4;
-  localparam int unsigned GemmLoopsC = 6;
-  localparam int unsigned GemmLoopsP = 4;
-  localparam int unsigned GemmLoopsY = 6;
-  localparam int unsigned GemmFifoDepthA = 8;
-  localparam int unsigned GemmFifoDepthB = 8;
-  localparam int unsigned GemmFifoDepthC = 4;
-  localparam int unsigned GemmFifoDepthP = 4;
-  localparam int unsigned GemmFifoDepthY = 4;
-  localparam int unsigned GemmUnit = 0;
-  localparam int unsigned NumGemmRegs = 78;
-  localparam int unsigned GemmOffsetA = 0;
-  localparam int unsigned GemmOffsetB = 17;
-  localparam int unsigned GemmOffsetC = 26;
-  localparam int unsigned GemmOffsetP = 42;
-  localparam int unsigned GemmOffsetY = 51;
-  localparam int unsigned GemmOffsetArray = 67;
-  localparam cvn_pkg::sem_mask_t GemmWaitA = cvn_pkg::NumSemaphores'(1);
-  localparam cvn_pkg::sem_mask_t GemmPostA = cvn_pkg::NumSemaphores'(2);
-  localparam cvn_pkg::sem_mask_t GemmWaitB = cvn_pkg::NumSemaphores'(4);
-  localparam cvn_pkg::sem_mask_t GemmPostB = cvn_pkg::NumSemaphores'(8);
-  localparam cvn_pkg::sem_mask_t GemmWaitC = cvn_pkg::NumSemaphores'(256);
-  localparam cvn_pkg::sem_mask_t GemmPostC = cvn_pkg::NumSemaphores'(512);
-  localparam cvn_pkg::sem_mask_t GemmWaitP = cvn_pkg::NumSemaphores'(16);
-  localparam cvn_pkg::sem_mask_t GemmPostP = cvn_pkg::NumSemaphores'(32);
-  localparam cvn_pkg::sem_mask_t GemmWaitY = cvn_pkg::NumSemaphores'(640);
-  localparam cvn_pkg::sem_mask_t GemmPostY = cvn_pkg::NumSemaphores'(320);
-  localparam cvn_pkg::reg_t [NumGemmRegs-1:0] GemmReset = {
+  // Compute nodes
+  localparam int unsigned NumGemms = 1;
+  localparam int unsigned GemmM[1] = '{8};
+  localparam int unsigned GemmN[1] = '{8};
+  localparam int unsigned GemmK[1] = '{8};
+  localparam int unsigned GemmRequantiseColumns[1] = '{4};
+  localparam int unsigned GemmPLanes[1] = '{3};
+  localparam int unsigned GemmLoopsA[1] = '{6};
+  localparam int unsigned GemmLoopsB[1] = '{4};
+  localparam int unsigned GemmLoopsC[1] = '{6};
+  localparam int unsigned GemmLoopsP[1] = '{4};
+  localparam int unsigned GemmLoopsY[1] = '{6};
+  localparam int unsigned GemmFifoDepthA[1] = '{8};
+  localparam int unsigned GemmFifoDepthB[1] = '{8};
+  localparam int unsigned GemmFifoDepthC[1] = '{4};
+  localparam int unsigned GemmFifoDepthP[1] = '{4};
+  localparam int unsigned GemmFifoDepthY[1] = '{4};
+  localparam int unsigned NumGemmRegs[1] = '{78};
+  localparam int unsigned GemmOffsetA[1] = '{0};
+  localparam int unsigned GemmOffsetB[1] = '{17};
+  localparam int unsigned GemmOffsetC[1] = '{26};
+  localparam int unsigned GemmOffsetP[1] = '{42};
+  localparam int unsigned GemmOffsetY[1] = '{51};
+  localparam int unsigned GemmOffsetArray[1] = '{67};
+  localparam cvn_pkg::sem_mask_t GemmWaitA[1] = '{cvn_pkg::NumSemaphores'(1)};
+  localparam cvn_pkg::sem_mask_t GemmPostA[1] = '{cvn_pkg::NumSemaphores'(2)};
+  localparam cvn_pkg::sem_mask_t GemmWaitB[1] = '{cvn_pkg::NumSemaphores'(4)};
+  localparam cvn_pkg::sem_mask_t GemmPostB[1] = '{cvn_pkg::NumSemaphores'(8)};
+  localparam cvn_pkg::sem_mask_t GemmWaitC[1] = '{cvn_pkg::NumSemaphores'(256)};
+  localparam cvn_pkg::sem_mask_t GemmPostC[1] = '{cvn_pkg::NumSemaphores'(512)};
+  localparam cvn_pkg::sem_mask_t GemmWaitP[1] = '{cvn_pkg::NumSemaphores'(16)};
+  localparam cvn_pkg::sem_mask_t GemmPostP[1] = '{cvn_pkg::NumSemaphores'(32)};
+  localparam cvn_pkg::sem_mask_t GemmWaitY[1] = '{cvn_pkg::NumSemaphores'(640)};
+  localparam cvn_pkg::sem_mask_t GemmPostY[1] = '{cvn_pkg::NumSemaphores'(320)};
+  localparam cvn_pkg::reg_t [77:0] GemmReset[1] = '{{
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'hffff,
@@ -72,7 +72,11 @@ package cvn_cfg_pkg;
     32'hffff, 32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
-    32'h1, 32'hffff, 32'h0, 32'h8, 32'h8, 32'h0};
+    32'h1, 32'hffff, 32'h0, 32'h8, 32'h8, 32'h0}};
+  localparam int unsigned NumNodes = 1;
+  localparam int unsigned NodeUnit[1] = '{0};
+  localparam int unsigned OperandMasters = cvn_pkg::gemm_operand_masters(GemmM[0], GemmN[0], GemmK[0]);
+  localparam int unsigned NodeMasters = cvn_pkg::gemm_masters(GemmM[0], GemmN[0], GemmK[0], GemmPLanes[0]);
 
   // Control
   localparam int unsigned ProgramWords = 8192;

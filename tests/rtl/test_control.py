@@ -22,7 +22,7 @@ SOURCES = ["control/cvn_command_pkg.sv", "control/cvn_command.sv", "control/cvn_
 def bench() -> Bench:
     ports = {"start_i": 1, "done_o": 1, "running_o": 1, "blocked_o": 1, "pc_o": 8, "imem_we_i": 1}
     ports |= {"imem_addr_i": 8, "imem_wdata_i": 64, "job_valid_o": 3, "job_ready_i": 3}
-    ports |= {"regs_o": 32, "job_done_i": 3, "missing_o": 16}
+    ports |= {"regs_o": 32, "job_done_i": 3, "missing_o": 28}
     return Bench("cvn_control_tb", ports, {}, [*SOURCES, "tb/cvn_control_tb.sv"])
 
 
