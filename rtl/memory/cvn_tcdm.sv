@@ -4,7 +4,8 @@
 /// round robin per bank: streams that sweep the banks in step lock into different phases after one
 /// conflict. The first `Urgent` masters go before the others: an operand lane of the array needs a
 /// word in every cycle and can never make up for a lost one, whereas results and DMA have slack.
-/// In every 16th cycle all masters are equal, so that nobody starves.
+/// In every 16th cycle the others go first, so that nobody starves. Each class has its own turn: a
+/// winner moves the round robin of its class only.
 /// Latency: grant in the cycle of the request, read data exactly one cycle later.
 /// Handshake: see cvn_pkg::tcdm_req_t / tcdm_rsp_t (valid-then-grant, read data not stallable).
 /// YAML: memories.<l1>.size / banks / word_bytes.
@@ -55,7 +56,7 @@ module cvn_tcdm
   masters_t bank_req[Banks];
   masters_t bank_gnt[Banks];
   masters_t above_d[Banks];
-  masters_t above_q[Banks];  // ones above the last winner: these come before all others
+  masters_t above_q[Banks];  // ones above the last winner of each class: these come before its others
   logic     bank_valid[Banks];
   logic     bank_write[Banks];
   row_t     bank_row[Banks];
@@ -115,12 +116,14 @@ module cvn_tcdm
     end
   end
 
-  // The candidates of a bank: urgent ones if there are any, of these the ones behind the last winner.
+  // The candidates of a bank: the class whose turn it is if it asks, of these the ones behind its last
+  // winner.
   always_comb begin
     for (int unsigned b = 0; b < Banks; b++) begin
-      masters_t considered;
-      considered  = bank_req[b];
-      if ((considered & UrgentMask) != '0 && turn_q != '0) considered &= UrgentMask;
+      masters_t considered, first;
+      considered = bank_req[b];
+      first      = (turn_q != '0) ? UrgentMask : ~UrgentMask;
+      if ((considered & first) != '0) considered &= first;
       if ((considered & above_q[b]) != '0) considered &= above_q[b];
       bank_gnt[b] = considered & (~considered + One);
     end
@@ -129,8 +132,13 @@ module cvn_tcdm
   // The winner's access. Without a winner the fields of master 0 pass, but bank_valid is 0.
   always_comb begin
     for (int unsigned b = 0; b < Banks; b++) begin
+      masters_t moved;
       winner[b]     = index_of(bank_gnt[b]);
-      above_d[b]    = (bank_gnt[b] != '0) ? ~(bank_gnt[b] | (bank_gnt[b] - One)) : above_q[b];
+      moved         = ((bank_gnt[b] & UrgentMask) != '0) ? UrgentMask : ~UrgentMask;
+      above_d[b]    = above_q[b];
+      if (bank_gnt[b] != '0) begin
+        above_d[b] = (above_q[b] & ~moved) | (~(bank_gnt[b] | (bank_gnt[b] - One)) & moved);
+      end
       bank_valid[b] = bank_gnt[b] != '0;
       bank_write[b] = req_i[winner[b]].write;
       bank_row[b]   = row_of(req_i[winner[b]].addr);
