@@ -39,6 +39,7 @@ from covenant.mapper.batch import Outcome, SolveOptions, Task, solve_all
 from covenant.mapper.cache import MappingCache
 from covenant.mapper.cost import evaluate as evaluate_cost
 from covenant.mapper.mapping import Mapping as LayerMapping
+from covenant.mapper.objective import LATENCY, Objective
 from covenant.mapper.printer import from_json, to_json
 from covenant.mapper.printer import show as show_mapping
 from covenant.mapper.verify import check as check_mapping
@@ -63,14 +64,16 @@ def silent(text: str) -> AbstractContextManager[Tell]:
 
 @dataclass(frozen=True, slots=True)
 class MapOptions:
-    """What `covenant map` takes. time_limit_seconds: per layer; strict: an unsupported operator is
-    an error; jobs: layers solved at a time in processes, 0 for none but this one; cache: proven
-    mappings are looked up and kept in the user's cache directory; values: arrays by graph input, of
-    which scales and zero points are bound as constants."""
+    """What `covenant map` takes. objective: what mappings are best at; time_limit_seconds: per
+    layer; strict: an unsupported operator is an error; jobs: layers solved at a time in processes,
+    0 for none but this one; cache: proven mappings are looked up and kept in the user's cache
+    directory; values: arrays by graph input, of which scales and zero points are bound as
+    constants."""
 
     arch: str
     settings: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    objective: Objective = LATENCY
     time_limit_seconds: float = 20.0
     seed: int = 0
     workers: int = 1
@@ -180,7 +183,9 @@ def _lowered(layer: Layer) -> LoweredLayer | CovenantError:
 
 def _solve(tasks: Sequence[Task], options: MapOptions, stage: Stage) -> tuple[Outcome, ...]:
     cache = MappingCache.of_user() if options.cache else MappingCache(None)
-    limits = SolveOptions(options.time_limit_seconds, options.seed, options.workers, options.jobs)
+    limits = SolveOptions(
+        options.objective, options.time_limit_seconds, options.seed, options.workers, options.jobs
+    )
     with stage("mapping layers") as tell:
 
         def count(done: int, of: int) -> None:

@@ -18,11 +18,11 @@ from covenant.codelets.lowered import LoweredLayer
 from covenant.core.dtypes import DType
 from covenant.core.layer import Layer, LayerTensor, Quantisation
 from covenant.mapper.candidates import Binding, match
-from covenant.mapper.mapping import Level, Loop, Mapping, Placement, Proof, Role, Status
+from covenant.mapper.mapping import Goal, Level, Loop, Mapping, Placement, Proof, Role, Status
 from covenant.mapper.operands import Operand, operands, reduction_dims
 from covenant.mapper.placement import home_layout, inner_order, tile_layout
 
-PROOF = Proof(Status.PINNED, 0, 0, 0.0, 0, 1)
+PROOF = Proof(Status.PINNED, (Goal("latency", "cycles", 0, 0),), 0.0, 0, 1)
 
 
 def quantisation(scale: float, zero_point: int | Sequence[int]) -> Quantisation:

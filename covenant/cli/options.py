@@ -41,6 +41,7 @@ class ModelArguments:
     """What `model_options` collects: how a model is read and mapped."""
 
     shapes: tuple[str, ...]
+    objective: str
     time_limit: float
     seed: int
     workers: int
@@ -55,12 +56,14 @@ class ModelArguments:
         values: Mapping[str, NDArray[Any]] | None = None,
     ) -> MapOptions:
         """The same for the pipeline, for one architecture."""
+        from covenant.mapper.objective import parse_objective
         from covenant.pipeline import MapOptions
 
         return MapOptions(
             arch,
             parse_settings(settings),
             parse_shapes(self.shapes),
+            parse_objective(self.objective),
             self.time_limit,
             self.seed,
             self.workers,
@@ -96,6 +99,13 @@ _MODEL_OPTIONS = (
         show_default=True,
         type=click.IntRange(0, 2**31 - 2),
         help="Seed of solver and inputs.",
+    ),
+    click.option(
+        "--objective",
+        default="latency",
+        show_default=True,
+        metavar="TERM,…",
+        help="What to minimise: latency, energy, edp or dram; a list is lexicographic.",
     ),
     click.option(
         "--time-limit",

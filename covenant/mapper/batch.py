@@ -18,6 +18,7 @@ from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 from covenant.mapper import interrupts
 from covenant.mapper.cache import MappingCache, architecture_digest, mapping_key
 from covenant.mapper.mapping import Mapping
+from covenant.mapper.objective import LATENCY, Objective
 from covenant.mapper.solve import solve
 
 _WORTH_A_PROCESS = 1 << 20
@@ -26,9 +27,11 @@ _WORTH_A_PROCESS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SolveOptions:
-    """time_limit_seconds: per layer; workers: solver threads of a layer; jobs: layers solved at a
-    time, each in a process of its own, 0 for one after the other in this process."""
+    """objective: of every layer; time_limit_seconds: per layer; workers: solver threads of a layer;
+    jobs: layers solved at a time, each in a process of its own, 0 for one after the other in this
+    process."""
 
+    objective: Objective = LATENCY
     time_limit_seconds: float = 20.0
     seed: int = 0
     workers: int = 1
@@ -88,7 +91,13 @@ def solve_all(
 def _keys(tasks: Sequence[Task], options: SolveOptions) -> list[str]:
     digests = {id(task.acg): architecture_digest(task.acg) for task in tasks}
     return [
-        mapping_key(task.codelet, digests[id(task.acg)], seed=options.seed, workers=options.workers)
+        mapping_key(
+            task.codelet,
+            digests[id(task.acg)],
+            objective=str(options.objective),
+            seed=options.seed,
+            workers=options.workers,
+        )
         for task in tasks
     ]
 
@@ -166,6 +175,7 @@ def _attempt(task: Task, options: SolveOptions) -> Outcome:
         mapping = solve(
             task.codelet,
             task.acg,
+            objective=options.objective,
             time_limit_seconds=options.time_limit_seconds,
             seed=options.seed,
             workers=options.workers,

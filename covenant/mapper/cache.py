@@ -24,7 +24,7 @@ from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.codelets.printer import print_codelet
 from covenant.core.resources import cache_directory
-from covenant.mapper.mapping import Mapping, Status
+from covenant.mapper.mapping import Mapping
 from covenant.mapper.printer import from_json, to_json
 from covenant.mapper.verify import verify
 
@@ -95,13 +95,13 @@ class MappingCache:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         mapping = replace(mapping, codelet=codelet.name, architecture=acg.name)
-        if mapping.proof.status is not Status.OPTIMAL or verify(mapping, codelet, acg):
+        if not mapping.proof.status.proven or verify(mapping, codelet, acg):
             return None
         return mapping
 
     def store(self, key: str, mapping: Mapping) -> None:
         """Keep a proven mapping; any other, or one that cannot be written, is left out."""
-        if self.directory is None or mapping.proof.status is not Status.OPTIMAL:
+        if self.directory is None or not mapping.proof.status.proven:
             return
         tree = to_json(replace(mapping, codelet="", architecture=""))
         text = json.dumps({"digest": _digest(_text(tree)), "mapping": tree})

@@ -75,6 +75,8 @@ class Cost:
     energy_femtojoules: int
     roofline_cycles: int
     macs: int
+    peak_macs: int
+    """Multiply-accumulates per cycle of a full array."""
     used_bytes: int
     bound_by: str
     moves: tuple[Moves, ...]
@@ -88,6 +90,11 @@ class Cost:
     def utilization(self) -> float:
         """Roofline cycles / latency."""
         return self.roofline_cycles / self.latency if self.latency else 0.0
+
+    @property
+    def mac_utilization(self) -> float:
+        """Multiply-accumulates / those the array could do in the same cycles."""
+        return self.macs / (self.peak_macs * self.latency) if self.latency else 0.0
 
 
 def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
@@ -131,6 +138,7 @@ def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
         energy_femtojoules=energy,
         roofline_cycles=roofline(codelet, acg, space),
         macs=codelet.macs,
+        peak_macs=peak_macs(acg, space),
         used_bytes=sum(p.copies * p.layout.bytes for p in mapping.placements),
         bound_by=next(name for name, value in paths if value == longest),
         moves=tuple(moves.values()),
@@ -209,10 +217,15 @@ def longest_paths(
     ]
 
 
+def peak_macs(acg: Acg, space: Space) -> int:
+    """Multiply-accumulates per cycle of a full array."""
+    first = capability_of(acg, space.binding.steps[0])
+    return prod(first.extents.values()) // first.step_cycles
+
+
 def roofline(codelet: Codelet, acg: Acg, space: Space) -> int:
     """max(MACs / peak MACs per cycle, compulsory bytes / bytes per cycle of either direction)."""
-    first = capability_of(acg, space.binding.steps[0])
-    peak = prod(first.extents.values()) // first.step_cycles
+    peak = peak_macs(acg, space)
     read = write = 0
     for tensor in codelet.tensors:
         if tensor.role in (TensorRole.INPUT, TensorRole.CONSTANT):

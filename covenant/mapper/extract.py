@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from covenant.mapper.banking import Plan, copy_starts, group_count, reader_base
 from covenant.mapper.mapping import (
+    Goal,
     Layout,
     Level,
     Loop,
@@ -25,7 +26,7 @@ from covenant.mapper.operands import Operand
 from covenant.mapper.placement import ALIGNMENT_BYTES, home_layout, round_up, tile_layout
 from covenant.mapper.space import Space
 
-UNPROVEN = Proof(Status.FEASIBLE, 0, 0, 0.0, 0, 0)
+UNPROVEN = Proof(Status.FEASIBLE, (Goal("latency", "cycles", 0, 0),), 0.0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,28 +109,70 @@ class Placement:
 
 
 class Status(StrEnum):
-    """What is known of a mapping: proven best, feasible with a gap, or given by the user."""
+    """What is known of a mapping: proven best, feasible with a gap, or proven best of those that
+    keep the user's pins."""
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
     PINNED = "pinned"
 
+    @property
+    def proven(self) -> bool:
+        """Whether nothing better exists (under the pins, if there are any)."""
+        return self is not Status.FEASIBLE
+
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """Solver outcome: objective and bound in the objective's unit (cycles for latency)."""
+class Goal:
+    """One term of an objective: its name and unit, the value reached, a bound on any other."""
 
-    status: Status
-    objective: int
+    term: str
+    unit: str
+    value: int
     bound: int
-    solve_seconds: float
-    seed: int
-    workers: int
 
     @property
     def gap(self) -> float:
-        """(objective - bound) / objective; 0 when proven."""
-        return (self.objective - self.bound) / self.objective if self.objective else 0.0
+        """(value - bound) / value; 0 when proven."""
+        return (self.value - self.bound) / self.value if self.value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Solver outcome: a goal per term of the objective, the most important first."""
+
+    status: Status
+    goals: tuple[Goal, ...]
+    solve_seconds: float
+    seed: int
+    workers: int
+    pins: int = 0
+    """User decisions that the mapping keeps; bounds hold for mappings that keep them too."""
+
+    @property
+    def objective(self) -> int:
+        """Value of the first term, in its unit."""
+        return self.goals[0].value
+
+    @property
+    def bound(self) -> int:
+        """Bound on the first term, in its unit."""
+        return self.goals[0].bound
+
+    @property
+    def unit(self) -> str:
+        """Unit of the first term."""
+        return self.goals[0].unit
+
+    @property
+    def terms(self) -> str:
+        """The objective as `--objective` takes it."""
+        return ",".join(goal.term for goal in self.goals)
+
+    @property
+    def gap(self) -> float:
+        """Gap of the first term that has one; 0 when all are proven."""
+        return next((goal.gap for goal in self.goals if goal.gap), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from covenant.core.dtypes import DType
 from covenant.mapper.mapping import (
+    Goal,
     Layout,
     LayoutAxis,
     Level,
@@ -38,11 +39,14 @@ def show(mapping: Mapping) -> str:
 
 
 def _proof(proof: Proof) -> str:
-    if proof.status is Status.OPTIMAL:
-        return f"optimal, {proof.objective} cycles"
-    if proof.status is Status.PINNED:
-        return f"pinned, {proof.objective} cycles"
-    return f"feasible, {proof.objective} cycles, bound {proof.bound}, gap {proof.gap:.1%}"
+    reached = [f"{goal.value} {goal.unit}" for goal in proof.goals]
+    if not proof.status.proven:
+        reached = [
+            f"{text}, bound {goal.bound}, gap {goal.gap:.1%}"
+            for text, goal in zip(reached, proof.goals, strict=True)
+        ]
+    kept = f" under {proof.pins} pins" if proof.pins else ""
+    return f"{proof.status}{kept}, {', '.join(reached)}"
 
 
 def _step(step: StepBinding) -> str:
@@ -131,11 +135,14 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
         "placements": [_placement_json(p) for p in mapping.placements],
         "proof": {
             "status": mapping.proof.status.value,
-            "objective": mapping.proof.objective,
-            "bound": mapping.proof.bound,
+            "goals": [
+                {"term": g.term, "unit": g.unit, "value": g.value, "bound": g.bound}
+                for g in mapping.proof.goals
+            ],
             "solve_seconds": mapping.proof.solve_seconds,
             "seed": mapping.proof.seed,
             "workers": mapping.proof.workers,
+            "pins": mapping.proof.pins,
         },
     }
 
@@ -195,11 +202,14 @@ def from_json(tree: dict[str, Any]) -> Mapping:
         placements=tuple(_placement_from(p) for p in tree["placements"]),
         proof=Proof(
             Status(proof["status"]),
-            int(proof["objective"]),
-            int(proof["bound"]),
+            tuple(
+                Goal(str(g["term"]), str(g["unit"]), int(g["value"]), int(g["bound"]))
+                for g in proof["goals"]
+            ),
             float(proof["solve_seconds"]),
             int(proof["seed"]),
             int(proof["workers"]),
+            int(proof["pins"]),
         ),
     )
 

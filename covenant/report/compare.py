@@ -130,6 +130,7 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "dram_bytes": cost.dram_bytes,
         "energy_pj": round(cost.energy_femtojoules / 1000, 3),
         "onchip_bytes": cost.used_bytes,
+        "objective": proof.terms,
         "gap": proof.gap,
         "difference": None
         if different is None
@@ -167,6 +168,7 @@ _COLUMNS = (
     "dram_bytes",
     "energy_pj",
     "onchip_bytes",
+    "objective",
     "gap",
     "difference",
     "error",

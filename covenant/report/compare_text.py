@@ -6,7 +6,6 @@ In: `Comparison`. Out: a table, the reasons of layers that failed, what no layer
 from __future__ import annotations
 
 from covenant.core.diagnostics import printable
-from covenant.mapper.mapping import Status
 from covenant.report.compare import Comparison, Entry, Total, reason
 from covenant.report.text import drawn, table_of, unsupported_lines
 
@@ -53,7 +52,7 @@ def _cells(entry: Entry, base: int, *, first: bool) -> list[str]:
     cost, mapping = entry.mapped.cost, entry.mapped.mapping
     if cost is None or mapping is None:
         return [*("–",) * 3, "failed", *("–",) * 5]
-    proven = mapping.proof.status is Status.OPTIMAL
+    proven = mapping.proof.status.proven
     return [
         f"{cost.latency:,}",
         _ratio(cost.latency, base),

@@ -16,7 +16,7 @@ from covenant.acg.graph import Acg
 from covenant.core.diagnostics import CovenantError, ExitCode
 from covenant.mapper.batch import Outcome, Task
 from covenant.mapper.cost import Cost, evaluate
-from covenant.mapper.mapping import Role, Status
+from covenant.mapper.mapping import Role
 from covenant.mapper.verify import verify
 from covenant.report.results import MappedLayer, ModelMapping
 from covenant.report.summary import SCHEMA_VERSION, bound_sentence, errors_json
@@ -113,7 +113,7 @@ def _answer(mapped: MappedLayer, change: Change, after: Acg, outcome: Outcome) -
         reason = "" if outcome.error is None else _reason(outcome.error)
         return WhatIf(change, modelled_cycles=modelled, reason=reason)
     cycles = evaluate(outcome.mapping, codelet, after).latency
-    return WhatIf(change, cycles, outcome.mapping.proof.status is Status.OPTIMAL, modelled)
+    return WhatIf(change, cycles, outcome.mapping.proof.status.proven, modelled)
 
 
 def _reason(error: CovenantError) -> str:

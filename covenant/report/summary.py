@@ -48,10 +48,17 @@ def layer_json(mapped: MappedLayer) -> dict[str, Any]:
         "status": str(mapping.proof.status),
         "objective": mapping.proof.objective,
         "bound": mapping.proof.bound,
+        "unit": mapping.proof.unit,
+        "goals": [
+            {"term": g.term, "unit": g.unit, "value": g.value, "bound": g.bound}
+            for g in mapping.proof.goals
+        ],
+        "pins": mapping.proof.pins,
         "gap": mapping.proof.gap,
         "cycles": cost.latency,
         "roofline_cycles": cost.roofline_cycles,
         "utilization": round(cost.utilization, 6),
+        "mac_utilization": round(cost.mac_utilization, 6),
         "bound_by": cost.bound_by,
         "dram_bytes": cost.dram_bytes,
         "energy_pj": round(cost.energy_femtojoules / 1000, 3),

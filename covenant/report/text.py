@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from covenant.core.diagnostics import CovenantError
-from covenant.mapper.mapping import Status
+from covenant.mapper.mapping import Proof
 from covenant.mapper.printer import show as show_mapping
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 from covenant.report.summary import bound_sentence
@@ -62,11 +62,7 @@ def _layer_lines(mapped: MappedLayer) -> Iterator[str]:
     if mapped.twin:
         yield f"  same as   {mapped.twin}"
     yield from ("  " + line for line in show_mapping(mapping).splitlines())
-    if proof.status is Status.OPTIMAL:
-        yield f"  optimal   proven: no mapping takes fewer than {proof.bound:,} modelled cycles"
-    else:
-        found = f"{proof.objective:,} cycles, bound {proof.bound:,}, gap {proof.gap:.2%}"
-        yield f"  {proof.status}  {found}"
+    yield from _proof_lines(proof)
     source = "from cache, once " if mapped.cached else ""
     yield f"  solved    {source}in {proof.solve_seconds:.2f} s"
     yield (
@@ -78,6 +74,33 @@ def _layer_lines(mapped: MappedLayer) -> Iterator[str]:
         f"  traffic   {cost.dram_bytes:,} bytes off chip, "
         f"{cost.energy_femtojoules / 1e9:,.2f} uJ modelled"
     )
+
+
+_TAKES = {
+    "latency": "takes fewer than {:,} modelled cycles",
+    "dram": "moves fewer than {:,} bytes off chip",
+    "energy": "spends less than {:,} modelled fJ",
+    "edp": "has a smaller modelled energy-delay product than {:,} fJ*cycles",
+}
+"""What no other mapping does, by term."""
+
+
+def _proof_lines(proof: Proof) -> Iterator[str]:
+    """What is known of a mapping, term by term; a term holds among mappings as good by those
+    before it."""
+    kept = f" that keeps the {proof.pins} pins" if proof.pins else ""
+    if not proof.status.proven:
+        for goal in proof.goals:
+            reached = f"{goal.value:,} {goal.unit}, bound {goal.bound:,}, gap {goal.gap:.2%}"
+            yield f"  {proof.status}  {goal.term}: {reached}"
+        return
+    for number, goal in enumerate(proof.goals):
+        head = (
+            f"  {proof.status:<9} proven: no mapping{kept}"
+            if not number
+            else " " * 12 + "then none"
+        )
+        yield f"{head} {_TAKES[goal.term].format(goal.bound)}"
 
 
 def _run_lines(run: LayerRun, machine: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ def test_a_kept_mapping_comes_back_under_the_names_asked_for(
 
 
 def test_a_mapping_that_is_not_proven_is_not_kept(kept: MappingCache, mapping: Mapping) -> None:
-    proof = replace(mapping.proof, status=Status.FEASIBLE, bound=1)
+    proof = replace(mapping.proof, status=Status.FEASIBLE)
     kept.store("key", replace(mapping, proof=proof))
     assert kept.load("key", SMALL, snax()) is None
 

@@ -14,6 +14,7 @@ import covenant.mapper.solve
 from covenant.acg.reader import read_architecture
 from covenant.codelets.parser import parse_codelet
 from covenant.core.diagnostics import CovenantError
+from covenant.mapper.objective import parse_objective
 from covenant.mapper.printer import from_json
 from covenant.mapper.solve import solve
 from covenant.mapper.verify import check
@@ -28,6 +29,12 @@ def test_findings_are_as_expected(
     folder: Path, golden: Callable[[Path, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
+    asked = Path("objective.txt")
+    if asked.is_file():
+        with pytest.raises(CovenantError) as refused:
+            parse_objective(asked.read_text("utf-8").strip())
+        golden(folder / "expected.txt", f"# objective\n{refused.value}\n")
+        return
     codelet = parse_codelet(Path("case.codelet").read_text("utf-8"), "case.codelet")
     acg = read_architecture("input.yaml") if Path("input.yaml").is_file() else snax()
     command = "# map case.codelet"

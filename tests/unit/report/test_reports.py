@@ -11,7 +11,7 @@ import pytest
 from command_line import chain
 from covenant import pipeline
 from covenant.core.diagnostics import ExitCode, Span, fail
-from covenant.mapper.mapping import Status
+from covenant.mapper.mapping import Goal, Status
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 from covenant.report.summary import bound_sentence, mapping_json, run_json
 from covenant.report.text import mapping_text, run_text
@@ -50,11 +50,12 @@ def test_text_of_one_layer_states_the_proof(mapping: ModelMapping) -> None:
 def test_text_says_optimal_only_when_proven(mapping: ModelMapping) -> None:
     first = mapping.layers[0]
     assert first.mapping is not None
-    proof = replace(first.mapping.proof, status=Status.FEASIBLE, objective=200, bound=150)
+    goal = Goal("latency", "cycles", 200, 150)
+    proof = replace(first.mapping.proof, status=Status.FEASIBLE, goals=(goal,))
     unproven = replace(first, mapping=replace(first.mapping, proof=proof))
     for details in (False, True):
         text = mapping_text(_only(mapping, unproven), details=details)
-        assert "feasible  200 cycles, bound 150, gap 25.00%" in text
+        assert "feasible  latency: 200 cycles, bound 150, gap 25.00%" in text
         assert "optimal" not in text
         assert "proven" not in text
     (layer,) = mapping_json(_only(mapping, unproven))["layers"]

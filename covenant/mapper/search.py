@@ -1,0 +1,211 @@
+"""The least value of an objective's terms over one binding's model, with a bound for each.
+
+In: a `Model`, a term, a clock. Out: `Found`: decisions, value and bound in the term's unit. Linear
+terms are one solve; an energy-delay product is a walk along the hull of (latency, energy).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from math import gcd
+
+from ortools.sat.python import cp_model
+
+from covenant.mapper.decisions import hint, read
+from covenant.mapper.extract import Choice
+from covenant.mapper.hull import Answer, Box, Point, least_product
+from covenant.mapper.model import Model
+from covenant.mapper.objective import Objective, Term
+
+FAR = 1 << 200
+"""More than any term of any mapping."""
+
+
+@dataclass
+class Search:
+    """Objective, parameters and the clock of one layer's search."""
+
+    objective: Objective
+    deadline: float
+    seed: int
+    workers: int
+    started: float = field(default_factory=time.monotonic)
+
+    def solver(self) -> cp_model.CpSolver:
+        """A solver with what is left of the time; probing costs more than it finds on these
+        models."""
+        solver = cp_model.CpSolver()
+        solver.parameters.cp_model_probing_level = 0
+        solver.parameters.num_workers = self.workers
+        solver.parameters.random_seed = self.seed
+        solver.parameters.interleave_search = self.workers > 1
+        solver.parameters.max_time_in_seconds = max(0.01, self.deadline - time.monotonic())
+        return solver
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best choice (None when there is none within the limit), its value, a bound on every
+    choice within the limit, and whether that is final. point: (latency, energy in the model's unit)
+    of a product."""
+
+    choice: Choice | None
+    value: int
+    bound: int
+    proven: bool
+    point: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A linear term: `unit` times an expression over the model's variables."""
+
+    expression: cp_model.LinearExprT
+    unit: int
+
+
+def measure(model: Model, term: Term) -> Measure:
+    """A linear term of a model. Energies are divided by what all of them have in common: their
+    products with cycles must stay within 62 bits."""
+    if term is Term.LATENCY:
+        return Measure(model.latency, 1)
+    if term is Term.DRAM:
+        return Measure(model.dram_words, model.space.memory.word_bytes)
+    flat = cp_model.FlatIntExpr(model.energy)
+    unit = gcd(flat.offset, *flat.coeffs) or 1
+    scaled = [c // unit * v for c, v in zip(flat.coeffs, flat.vars, strict=True)]
+    return Measure(cp_model.LinearExpr.sum([*scaled, flat.offset // unit]), unit)
+
+
+def least(
+    model: Model,
+    proto: cp_model.CpModel,
+    term: Term,
+    search: Search,
+    limit: int | None,
+    start: Choice | None,
+) -> Found:
+    """The least value of a term that is at most `limit`; `start`: a choice to begin with."""
+    if term is Term.EDP:
+        return _least_product(model, proto, search, limit, start)
+    target = measure(model, term)
+    if limit is not None:
+        proto.add(target.expression <= limit // target.unit)
+    found = _solve(model, proto, target.expression, search, start)
+    bound = found.bound * target.unit
+    if found.choice is None:
+        bound = (limit if limit is not None else FAR) if found.proven else bound
+        return Found(None, FAR, bound, found.proven)
+    return Found(found.choice, found.value * target.unit, bound, found.proven)
+
+
+def refine(
+    model: Model, first: Found, search: Search
+) -> tuple[Choice, tuple[int, ...], tuple[bool, ...]]:
+    """Among the best choices by the first ranked term the best by the others, one after the other;
+    bounds of those that were asked, and whether they are proven."""
+    assert first.choice is not None
+    choice, proto = first.choice, model.proto
+    bounds: list[int] = []
+    proven: list[bool] = []
+    found, last = first, search.objective.ranked[0]
+    for term in search.objective.ranked[1:]:
+        _fix(model, proto, last, found)
+        found, last = least(model, proto, term, search, None, choice), term
+        bounds.append(found.bound)
+        proven.append(found.proven)
+        if found.choice is None:
+            break
+        choice = found.choice
+        if not found.proven:
+            break
+    return choice, tuple(bounds), tuple(proven)
+
+
+def _fix(model: Model, proto: cp_model.CpModel, term: Term, found: Found) -> None:
+    """Only choices as good as the one found."""
+    if term is Term.EDP:
+        assert found.point is not None
+        latency, energy = found.point
+        proto.add(model.latency <= latency)
+        proto.add(measure(model, Term.ENERGY).expression <= energy)
+        return
+    target = measure(model, term)
+    proto.add(target.expression <= found.value // target.unit)
+
+
+def _solve(
+    model: Model,
+    proto: cp_model.CpModel,
+    expression: cp_model.LinearExprT,
+    search: Search,
+    start: Choice | None,
+) -> Found:
+    """One solve; value and bound as the expression counts."""
+    if start is not None:
+        hint(model, proto, start)
+    proto.minimize(expression)
+    solver = search.solver()
+    status = solver.solve(proto)
+    if status == cp_model.INFEASIBLE:
+        return Found(None, FAR, FAR, True)
+    bound = max(0, round(solver.best_objective_bound))
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return Found(None, FAR, bound, False)
+    latency = solver.value(model.latency)
+    energy = solver.value(measure(model, Term.ENERGY).expression)
+    done = status == cp_model.OPTIMAL
+    value = round(solver.objective_value)
+    return Found(read(model, solver), value, bound, done, (latency, energy))
+
+
+def _least_product(
+    model: Model, proto: cp_model.CpModel, search: Search, limit: int | None, start: Choice | None
+) -> Found:
+    """The least product of latency and energy; every question is asked of a clone."""
+    energy = measure(model, Term.ENERGY)
+    choices: dict[Point, Choice] = {}
+
+    def ask(a: int, b: int, box: Box) -> Answer:
+        asked = proto.clone()
+        asked.add(model.latency >= box.low_x)
+        asked.add(energy.expression >= box.low_y)
+        if box.high_x is not None:
+            asked.add(model.latency <= box.high_x)
+        if box.high_y is not None:
+            asked.add(energy.expression <= box.high_y)
+        expression, offset = _weighted(model, asked, energy, a, b, box)
+        known = [c for (x, y), c in choices.items() if _holds(box, x, y)]
+        found = _solve(model, asked, expression, search, known[-1] if known else start)
+        if found.choice is not None and found.point is not None:
+            choices[found.point] = found.choice
+        return Answer(found.point, found.bound + offset, found.proven)
+
+    made = least_product(ask, None if limit is None else limit // energy.unit)
+    if made.point is None:
+        return Found(None, FAR, made.bound * energy.unit, made.proven)
+    value = made.point[0] * made.point[1] * energy.unit
+    return Found(choices[made.point], value, made.bound * energy.unit, made.proven, made.point)
+
+
+def _weighted(
+    model: Model, asked: cp_model.CpModel, energy: Measure, a: int, b: int, box: Box
+) -> tuple[cp_model.LinearExprT, int]:
+    """a * latency + b * energy, counted from the corner of the box so that it stays small."""
+    if not b:
+        return a * model.latency, 0
+    if not a:
+        return b * energy.expression, 0
+    assert box.high_x is not None
+    assert box.high_y is not None
+    over = asked.new_int_var(0, box.high_x - box.low_x, "over_latency")
+    more = asked.new_int_var(0, box.high_y - box.low_y, "over_energy")
+    asked.add(over == model.latency - box.low_x)
+    asked.add(more == energy.expression - box.low_y)
+    return a * over + b * more, a * box.low_x + b * box.low_y
+
+
+def _holds(box: Box, x: int, y: int) -> bool:
+    inside_x = box.low_x <= x and (box.high_x is None or x <= box.high_x)
+    return inside_x and box.low_y <= y and (box.high_y is None or y <= box.high_y)
