@@ -6,8 +6,8 @@
 /// word in every cycle and can never make up for a lost one, whereas results and DMA have slack.
 /// Lanes that hold their beat back go before others of their class: lanes of a strided beat that a
 /// foreign access has thrown out of step fall into step again within a few cycles.
-/// Nobody starves: in every 16th cycle the others go before the urgent ones, nobody is preferred for
-/// holding a beat back in these and in one of 32 others, and each class has a round robin of its own.
+/// Nobody starves: in every 16th cycle the others go before the urgent ones, in every 16th one master
+/// goes before all, each in its turn; each class has a round robin of its own.
 /// Latency: grant in the cycle of the request, read data exactly one cycle later.
 /// Handshake: see cvn_pkg::tcdm_req_t / tcdm_rsp_t (valid-then-grant, read data not stallable).
 /// YAML: memories.<l1>.size / banks / word_bytes.
@@ -69,8 +69,8 @@ module cvn_tcdm
   master_t  winner[Banks];
   masters_t behind, first_class, valid, gnt, read_d, read_q;
   bank_t    read_bank_q[NumMasters];
-  logic [4:0] turn_d, turn_q;
-  logic equal_turn;
+  logic [3:0] turn_d, turn_q;
+  masters_t favoured, favoured_d, favoured_q;  // one-hot, a turn each
 
   // In view v the low BankShift - v bits choose the bank inside the group and the high v bits of the
   // word the group.
@@ -109,7 +109,7 @@ module cvn_tcdm
   endfunction
 
   // ---- Arbitration -------------------------------------------------------------------------------
-  assign turn_d = turn_q + 5'd1;
+  assign turn_d = turn_q + 4'd1;
 
   always_comb begin
     behind = '0;
@@ -121,8 +121,10 @@ module cvn_tcdm
     end
   end
 
-  assign first_class = (turn_q[3:0] == '0) ? ~UrgentMask : UrgentMask;
-  assign equal_turn  = turn_q == 5'd8 || turn_q[3:0] == '0;
+  assign first_class = (turn_q == '0) ? ~UrgentMask : UrgentMask;
+  assign favoured    = (turn_q == 4'd8) ? favoured_q : '0;
+  assign favoured_d  = (turn_q != '1) ? favoured_q :
+                       (favoured_q << 1) | masters_t'(favoured_q[NumMasters-1]);
 
   // The candidates of a bank: urgent ones if there are any, of these lanes that hold their beat back,
   // of these the ones after the last winner.
@@ -131,8 +133,9 @@ module cvn_tcdm
       masters_t considered;
       considered = bank_req[b];
       if ((considered & first_class) != '0) considered &= first_class;
-      if (!equal_turn && (considered & behind) != '0) considered &= behind;
+      if ((considered & behind) != '0) considered &= behind;
       if ((considered & above_q[b]) != '0) considered &= above_q[b];
+      if ((bank_req[b] & favoured) != '0) considered = favoured;
       bank_gnt[b] = considered & (~considered + One);
     end
   end
@@ -185,17 +188,20 @@ module cvn_tcdm
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      read_q <= '0;
-      turn_q <= '0;
+      read_q     <= '0;
+      turn_q     <= '0;
+      favoured_q <= One;
       for (int unsigned b = 0; b < Banks; b++) above_q[b] <= '0;
     end else if (clr_i) begin
-      read_q <= '0;
-      turn_q <= '0;
+      read_q     <= '0;
+      turn_q     <= '0;
+      favoured_q <= One;
       for (int unsigned b = 0; b < Banks; b++) above_q[b] <= '0;
     end else begin
-      read_q  <= read_d;
-      turn_q  <= turn_d;
-      above_q <= above_d;
+      read_q     <= read_d;
+      turn_q     <= turn_d;
+      favoured_q <= favoured_d;
+      above_q    <= above_d;
     end
   end
 
