@@ -45,6 +45,7 @@ from covenant.mapper.printer import show as show_mapping
 from covenant.mapper.verify import check as check_mapping
 from covenant.report.explain import ModelExplanation, explain
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
+from covenant.report.summary import errors_json, refusal
 from covenant.sim.cluster import cluster_sources
 from covenant.sim.execute import execute_layer
 from covenant.sim.machine import Machine, open_machine
@@ -96,7 +97,12 @@ def map_model(path: Path, options: MapOptions, stage: Stage = silent) -> ModelMa
     """Read a model and an architecture and map every layer; equal layers are solved once."""
     acg = _architecture(options)
     model = open_model(path, options, stage)
-    return _map_onto(model, [acg], options, stage)[0]
+    return _tolerated(_map_onto(model, [acg], options, stage)[0], options)
+
+
+def _tolerated(mapping: ModelMapping, options: MapOptions) -> ModelMapping:
+    """Layers that the architecture cannot do are listed, not failed, unless --strict."""
+    return mapping if options.strict else mapping.tolerant()
 
 
 def _architecture(options: MapOptions) -> Acg:
@@ -119,7 +125,7 @@ def explain_model(
     acg = _architecture(options)
     model = open_model(path, options, stage)
     model = replace(model, layers=_named(model, names))
-    (mapping,) = _map_onto(model, [acg], options, stage)
+    mapping = _tolerated(_map_onto(model, [acg], options, stage)[0], options)
     return explain(mapping, lambda tasks: _solve(tasks, options, stage))
 
 
@@ -196,7 +202,7 @@ def _solve(tasks: Sequence[Task], options: MapOptions, stage: Stage) -> tuple[Ou
 
 def _mapped(layer: Layer, lowered: LoweredLayer, outcome: Outcome, acg: Acg) -> MappedLayer:
     if outcome.mapping is None:
-        return MappedLayer(layer, error=outcome.error)
+        return MappedLayer(layer, lowered, error=outcome.error)
     mapping = check_mapping(outcome.mapping, lowered.codelet, acg)
     cost = evaluate_cost(mapping, lowered.codelet, acg)
     return MappedLayer(layer, lowered, mapping, cost, cached=outcome.cached)
@@ -221,7 +227,8 @@ def dump(
     else:
         if mapping is None:
             assert options is not None
-            mapping = _map_onto(model, [_architecture(options)], options, stage)[0]
+            found = _map_onto(model, [_architecture(options)], options, stage)[0]
+            mapping = _tolerated(found, options)
         for mapped in mapping.layers:
             yield _dumped(mapped, mapping.acg, artifact)
 
@@ -341,6 +348,7 @@ def save(mapping: ModelMapping, directory: Path) -> None:
         "model": mapping.model.file,
         "shapes": {tensor.name: list(tensor.shape) for tensor in mapping.model.inputs},
         "mappings": {m.layer.name: to_json(m.mapping) for m in mapping.layers if m.mapping},
+        "refused": {m.layer.name: errors_json(m.error) for m in mapping.refused if m.error},
     }
     extra = {
         _MODEL: embedded(Path(mapping.model.file)),
@@ -359,8 +367,13 @@ def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:
     values = read_arrays(directory / _PARAMETERS) if _PARAMETERS in saved.files else {}
     model = read_model(directory / _MODEL, shapes, values)
     layers: list[MappedLayer] = []
+    refused: list[MappedLayer] = []
     for layer in model.layers:
         lowered = build_codelet(layer)
+        if layer.name in saved.details.get("refused", {}):
+            error = refusal(saved.details["refused"][layer.name])
+            refused.append(MappedLayer(layer, lowered, error=error))
+            continue
         if layer.name not in saved.details["mappings"]:
             raise fail(
                 "RUN006",
@@ -374,7 +387,7 @@ def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:
         layers.append(MappedLayer(layer, lowered, mapping, cost))
     for image in saved.images.values():
         verify_image(image, acg)
-    return ModelMapping(model, acg, tuple(layers)), dict(saved.images)
+    return ModelMapping(model, acg, tuple(layers), tuple(refused)), dict(saved.images)
 
 
 def rtl_sources(arch: str, settings: Mapping[str, str]) -> tuple[str, tuple[Path, ...]]:

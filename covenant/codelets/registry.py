@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from covenant.codelets.library import conv, gemm
+from covenant.codelets.library import binary, conv, gemm, move, pool
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.verify import verify
 from covenant.core.layer import Layer
@@ -16,6 +16,11 @@ from covenant.core.layer import Layer
 BUILDERS: dict[str, Callable[[Layer], LoweredLayer]] = {
     "conv": conv.build,
     "gemm": gemm.build,
+    "max_pool": pool.build_max,
+    "average_pool": pool.build_average,
+    "sum": binary.build_sum,
+    "product": binary.build_product,
+    "move": move.build,
 }
 
 

@@ -61,11 +61,11 @@ def lower(layer: Layer, product: Product) -> LoweredLayer:
     """The codelet of a layer of this structure, with its views and constants."""
     x, w, y = layer.inputs["x"], layer.inputs["w"], layer.outputs["y"]
     shapes = {role: view.shape for role, view in product.views.items()}
-    zero_point = _scalar_zero_point(x)
+    zero_point = scalar_zero_point(x)
     constants: dict[str, NDArray[Any]] = {}
     tensors = [
         Tensor("x", x.dtype, shapes["x"], Role.INPUT, zero_point if product.pads else None),
-        Tensor("w", w.dtype, shapes["w"], _role(w)),
+        Tensor("w", w.dtype, shapes["w"], role_of(w)),
     ]
     weight: Expression = product.w
     points = np.zeros(1, np.int64) if w.quantisation is None else w.quantisation.zero_point
@@ -74,12 +74,12 @@ def lower(layer: Layer, product: Product) -> LoweredLayer:
         tensors.append(Tensor("zw", w.dtype, constants["zw"].shape, Role.CONSTANT))
         weight = Call("sub", (weight, plain("zw", product.columns)))
     else:
-        weight = _less(weight, int(points.reshape(-1)[0]))
+        weight = less(weight, int(points.reshape(-1)[0]))
     accumulator = Ref(_ACCUMULATOR, product.y.indices)
-    multiply = Call("mul", (_less(product.x, zero_point), weight))
+    multiply = Call("mul", (less(product.x, zero_point), weight))
     if product.bias is not None:
         bias = layer.inputs["bias"]
-        tensors.append(Tensor("bias", DType.INT32, shapes["bias"], _role(bias)))
+        tensors.append(Tensor("bias", DType.INT32, shapes["bias"], role_of(bias)))
     value, scale = _result(layer, product, accumulator)
     if y.dtype is not DType.INT32:
         shape = tuple(product.extents[d] for d in product.columns)
@@ -113,14 +113,14 @@ def _result(
     if y.dtype is DType.INT32:
         return value, None
     scale = plain("scale", product.columns)
-    rescaled = Call("requantise", (value, scale, Number(_scalar_zero_point(y))))
-    low, high = _clamp(layer)
+    rescaled = Call("requantise", (value, scale, Number(scalar_zero_point(y))))
+    low, high = clamp(layer)
     factors = _multiplier(layer)
     known = None if factors is None else product.spread(factors, DType.FLOAT32)
     return Call("clip", (rescaled, Number(low), Number(high))), known
 
 
-def _scalar_zero_point(tensor: LayerTensor) -> int:
+def scalar_zero_point(tensor: LayerTensor) -> int:
     """Zero point of a per-tensor quantisation, 0 when there is none."""
     if tensor.quantisation is None:
         return 0
@@ -129,12 +129,12 @@ def _scalar_zero_point(tensor: LayerTensor) -> int:
     return int(points[0])
 
 
-def _less(expression: Expression, zero_point: int) -> Expression:
+def less(expression: Expression, zero_point: int) -> Expression:
     """`expression - zero_point`, or itself for 0."""
     return Call("sub", (expression, Number(zero_point))) if zero_point else expression
 
 
-def _clamp(layer: Layer) -> tuple[int, int]:
+def clamp(layer: Layer) -> tuple[int, int]:
     """Range of the quantised output: that of its dtype or, after an activation, a tighter one."""
     dtype = layer.outputs["y"].dtype
     low = layer.attributes.get("low", dtype.minimum)
@@ -154,6 +154,6 @@ def _multiplier(layer: Layer) -> NDArray[np.float32] | None:
     return np.asarray(product / y.scale.astype(np.float32), np.float32)
 
 
-def _role(tensor: LayerTensor) -> Role:
+def role_of(tensor: LayerTensor) -> Role:
     """Constant for weights and biases with a fixed payload, input for activations."""
     return Role.CONSTANT if tensor.constant or tensor.values is not None else Role.INPUT

@@ -1,4 +1,4 @@
-"""How a codelet's tensor is seen in an ONNX tensor: reshape and permute only, never padding."""
+"""How a codelet's tensor is seen in an ONNX tensor: reshape, cut and permute, never pad."""
 
 from __future__ import annotations
 
@@ -10,26 +10,37 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """codelet_tensor = onnx_tensor.reshape(reshape).transpose(permutation), of shape `shape`.
+    """codelet_tensor = onnx_tensor.reshape(reshape)[:extents].transpose(permutation).
 
-    `source` is the role in the layer (`x`, `w`, `y`, …).
+    `source` is the role in the layer (`x`, `w`, `y`, …); `extents`: of the leading part of every
+    axis that an input is read of, () for all of it.
     """
 
     source: str
     reshape: tuple[int, ...]
     permutation: tuple[int, ...]
     onnx_shape: tuple[int, ...]
+    extents: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the codelet's tensor."""
-        return tuple(self.reshape[i] for i in self.permutation)
+        extents = self.extents or self.reshape
+        return tuple(extents[i] for i in self.permutation)
 
     def apply(self, tensor: NDArray[np.generic]) -> NDArray[np.generic]:
         """ONNX order to codelet order."""
-        return tensor.reshape(self.reshape).transpose(self.permutation)
+        part = tuple(slice(0, extent) for extent in self.extents)
+        return tensor.reshape(self.reshape)[part].transpose(self.permutation)
 
     def invert(self, tensor: NDArray[np.generic]) -> NDArray[np.generic]:
         """Codelet order back to ONNX order and shape."""
         inverse = np.argsort(np.asarray(self.permutation))
         return tensor.transpose(tuple(int(i) for i in inverse)).reshape(self.onnx_shape)
+
+
+def axis_names(count: int) -> tuple[str, ...]:
+    """Dims of elementwise codelets: n, c, then i, i1, i2, …; a matrix is m by c, a vector is c."""
+    if count < 3:
+        return ("m", "c")[-count:] if count else ()
+    return ("n", "c", "i", *(f"i{k}" for k in range(1, count - 2)))

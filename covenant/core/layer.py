@@ -43,13 +43,21 @@ class LayerTensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One operator. `family` is the key of the codelet registry (`conv`, `gemm`).
+    """One operator. `family` is the key of the codelet registry.
 
-    inputs/outputs are keyed by role (`x`, `w`, `bias`, `y`) and named as the *quantised* tensors of
-    the graph. Attributes of `conv`: `strides`, `pads` (all begins, then all ends), `dilations`, one
-    entry per spatial axis, and `group`; of `gemm`: `trans_x`, `trans_w` (0 or 1: the last two axes
-    are exchanged). `low`/`high` clamp the quantised output, where an activation asks for it. `bias`
-    has shape (channels,), for `gemm` also (rows, channels), in units of the accumulator.
+    inputs/outputs are keyed by role (`x`, `w`, `bias`, `t`, `y`) and named as the *quantised*
+    tensors of the graph. Attributes by family:
+    - `conv`: `strides`, `pads` (all begins, then all ends), `dilations`, one entry per spatial
+      axis, and `group`;
+    - `gemm`: `trans_x`, `trans_w` (0 or 1: the last two axes are exchanged);
+    - `max_pool`, `average_pool`: `kernel`, `strides`, `pads`, `dilations`, `channels_last` (0 or
+      1); an average also has `count_pads` (1: padding counts as elements) and `point_first` (1: the
+      zero point is added before rounding);
+    - `sum`: `subtract` (1: x - w); `product`: none;
+    - `move`: `x_shape`, `loops`, `strides`, `offsets`, `pad`: see its library file.
+    `low`/`high` clamp the quantised output, where an activation asks for it. `bias` has shape
+    (channels,), for `gemm` also (rows, channels), in units of the accumulator. `t` is a table of
+    256 results by the byte of x.
     """
 
     name: str

@@ -13,7 +13,7 @@ import numpy as np
 from covenant.core.dtypes import DType
 from covenant.core.layer import Quantisation
 from covenant.frontend.graph import DEQUANTISE, QUANTISE, Graph, Node, RefusalError
-from covenant.frontend.quantisation import INT8_TYPES, node_quantisation
+from covenant.frontend.quantisation import INT8_TYPES, equal, node_quantisation
 
 ACTIVATIONS = ("Relu", "Clip")
 
@@ -33,6 +33,12 @@ class Result:
     high: int | None = None
     real: bool = False
     """An activation was absorbed whose float output is not quantised again in the same way."""
+
+    @property
+    def clamp(self) -> dict[str, int]:
+        """The clamp as attributes of a layer."""
+        bounds = {"low": self.low, "high": self.high}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
 
     def clamped(self, low: int | None, high: int | None) -> Result:
         """The result with the clamp applied after the one it has."""
@@ -103,14 +109,14 @@ def _through_reals(graph: Graph, result: Result, dequantiser: Node) -> Result | 
     own = result.quantisation
     if not bounds or own is None or result.real:
         return None
-    if not _equal(node_quantisation(graph, dequantiser), own):
+    if not equal(node_quantisation(graph, dequantiser), own):
         return None
     for bound in bounds:
         result = result.clamped(*_quantised_bounds(bound, result))
     names = (*result.nodes, dequantiser.name, *(b.node for b in bounds))
     quantiser = graph.sole_consumer(bounds[-1].output)
     if quantiser is not None and quantiser.op_type == QUANTISE:
-        same = _equal(node_quantisation(graph, quantiser), own)
+        same = equal(node_quantisation(graph, quantiser), own)
         if same and graph.dtypes.get(quantiser.output) == result.dtype.value:
             return replace(result, name=quantiser.output, nodes=(*names, quantiser.name))
     # The clamped integers stand for the activation's float output: see `reader._boundaries`.
@@ -173,9 +179,3 @@ def _quantised(value: float, result: Result) -> int | None:
     step = float(np.rint(np.float32(value) / scale[0]))
     integer = int(step) + int(result.quantisation.zero_point.reshape(-1)[0])
     return min(max(integer, result.dtype.minimum), result.dtype.maximum)
-
-
-def _equal(left: Quantisation, right: Quantisation) -> bool:
-    return np.array_equal(left.scale, right.scale) and np.array_equal(
-        left.zero_point, right.zero_point
-    )

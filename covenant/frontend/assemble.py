@@ -118,14 +118,13 @@ def _layer(
 ) -> Layer:
     y = LayerTensor(result.name, result.dtype, shape, result.quantisation)
     require_per_tensor(y)
-    clamp = {"low": result.low, "high": result.high}
     return Layer(
         name=node.name,
         op_type=node.op_type,
         family=family,
         inputs=operands.inputs,
         outputs={"y": y},
-        attributes={**attributes, **{k: v for k, v in clamp.items() if v is not None}},
+        attributes={**attributes, **result.clamp},
         nodes=(*operands.before, node.name, *result.nodes),
         assumed_int8=operands.assumed_int8,
         alpha=alpha,

@@ -63,9 +63,16 @@ def graph_outputs(model: Model, tensors: Mapping[str, Array]) -> dict[str, Array
 
 
 def _tensor(model: Model, name: str, tensors: Mapping[str, Array]) -> Array:
-    """The tensor, through as many boundaries as it takes."""
+    """The tensor, through as many aliases, joins and boundaries as it takes."""
     if name in tensors:
         return tensors[name]
+    for alias in model.aliases:
+        if alias.target == name:
+            return _tensor(model, alias.source, tensors).reshape(alias.shape)
+    for join in model.joins:
+        if join.target == name:
+            parts = [_tensor(model, part, tensors) for part in join.parts]
+            return np.concatenate(parts, join.axis)
     for boundary in model.boundaries:
         if boundary.target == name:
             source = _tensor(model, boundary.source, tensors)

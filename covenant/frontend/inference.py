@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from covenant.core.diagnostics import Span, fail
+from covenant.frontend.graph import Node, RefusalError
+from covenant.frontend.spatial import read_pool
 
 if TYPE_CHECKING:
     import onnx
@@ -17,8 +19,16 @@ if TYPE_CHECKING:
 _LARGE_ELEMENTS = 4096
 """Initializers above this never hold a shape: inference need not copy their payload."""
 
-_SAME_SHAPE = ("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "Gelu", "FastGelu")
+_SAME_SHAPE = (
+    "FastGelu",
+    "Gelu",
+    "QLinearLeakyRelu",
+    "QLinearSigmoid",
+    "QLinearSoftmax",
+    "QuickGelu",
+)
 _BROADCAST = ("QLinearAdd", "QLinearMul")
+_POOLS = ("NhwcMaxPool", "QLinearAveragePool", "QLinearGlobalAveragePool")
 
 
 def fixed_shape(declared: onnx.TypeProto.Tensor) -> tuple[int, ...] | None:
@@ -117,30 +127,67 @@ def _contrib_type(node: onnx.NodeProto, types: dict[str, int]) -> int:
 
     if node.op_type == "QGemm" and len(node.input) <= 7:
         return int(onnx.TensorProto.FLOAT)
-    return types.get(node.input[0], 0)
+    return types.get(node.input[2 if node.op_type == "QLinearConcat" else 0], 0)
 
 
 def _contrib_shape(
     node: onnx.NodeProto, shapes: dict[str, tuple[int, ...]]
 ) -> tuple[int, ...] | None:
     """Output shape of a `com.microsoft` node, None when unknown."""
-    attributes = {a.name: a.i for a in node.attribute}
+    operator = node.op_type
+    if operator == "QLinearConcat":
+        return _concatenated(node, [shapes.get(name) for name in node.input[2::3]])
     first = shapes.get(node.input[0]) if node.input else None
     if first is None:
         return None
-    if node.op_type in _SAME_SHAPE:
+    if operator in _SAME_SHAPE:
         return first
-    if node.op_type in _BROADCAST:
+    if operator in _BROADCAST:
         second = shapes.get(node.input[3]) if len(node.input) > 3 else None
         return None if second is None else tuple(np.broadcast_shapes(first, second))
-    if node.op_type == "QLinearGlobalAveragePool":
-        if attributes.get("channels_last"):
-            return (first[0], *(1 for _ in first[2:]), first[-1])
-        return (*first[:2], *(1 for _ in first[2:]))
-    if node.op_type == "QGemm" and len(node.input) > 3 and node.input[3] in shapes:
-        second = shapes[node.input[3]]
-        if len(first) != 2 or len(second) != 2:
-            return None
-        rows = first[1] if attributes.get("transA") else first[0]
-        return (rows, second[0] if attributes.get("transB") else second[1])
+    if operator in _POOLS:
+        return _pooled(node, first)
+    if operator == "QGemm" and len(node.input) > 3 and node.input[3] in shapes:
+        return _product(node, first, shapes[node.input[3]])
     return None
+
+
+def _integer(node: onnx.NodeProto, name: str, default: int = 0) -> int:
+    return next((int(a.i) for a in node.attribute if a.name == name), default)
+
+
+def _concatenated(
+    node: onnx.NodeProto, parts: list[tuple[int, ...] | None]
+) -> tuple[int, ...] | None:
+    """The shape of the parts one after the other."""
+    known = [part for part in parts if part]
+    axis = _integer(node, "axis", 1)
+    if not known or len(known) < len(parts) or not -len(known[0]) <= axis < len(known[0]):
+        return None
+    axis %= len(known[0])
+    return (*known[0][:axis], sum(part[axis] for part in known), *known[0][axis + 1 :])
+
+
+def _pooled(node: onnx.NodeProto, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape of a pool of an image."""
+    last = bool(_integer(node, "channels_last")) or node.op_type == "NhwcMaxPool"
+    spatial = shape[1:-1] if last else shape[2:]
+    if node.op_type == "QLinearGlobalAveragePool":
+        output = (1,) * len(spatial)
+    else:
+        attributes = {a.name: list(a.ints) or a.i for a in node.attribute if a.name != "auto_pad"}
+        attributes |= {a.name: a.s.decode() for a in node.attribute if a.name == "auto_pad"}
+        try:
+            output = read_pool(Node("", node.op_type, "", (), (), attributes), spatial).output
+        except RefusalError:
+            return None  # told when the node is read
+    return (shape[0], *output, shape[-1]) if last else (*shape[:2], *output)
+
+
+def _product(
+    node: onnx.NodeProto, first: tuple[int, ...], second: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    if len(first) != 2 or len(second) != 2:
+        return None
+    rows = first[1] if _integer(node, "transA") else first[0]
+    return (rows, second[0] if _integer(node, "transB") else second[1])

@@ -57,13 +57,43 @@ class Boundary:
     dtype: DType
 
 
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A tensor that holds the elements of another one in the same order: no computation."""
+
+    source: str
+    target: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A tensor written in parts, one after the other along an axis, each by a layer."""
+
+    target: str
+    parts: tuple[str, ...]
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What a node became: layers in order, tensors that are others seen differently, the host's
+    share; `nodes` are absorbed beside those of the layers."""
+
+    layers: tuple[Layer, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    joins: tuple[Join, ...] = ()
+    boundaries: tuple[Boundary, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A model as read: layers and unsupported nodes in graph order, graph inputs and outputs.
 
     Tensors connect by their ONNX names: `layer.inputs[role].name` is a graph input, the output of
-    an earlier layer, or the target of a boundary. `host.layer_inputs` and `host.graph_outputs`
-    follow these names.
+    an earlier layer, or the target of a boundary, an alias or a join. `host.layer_inputs` and
+    `host.graph_outputs` follow these names.
     """
 
     file: str
@@ -72,5 +102,7 @@ class Model:
     inputs: tuple[GraphTensor, ...]
     outputs: tuple[GraphTensor, ...]
     boundaries: tuple[Boundary, ...]
+    aliases: tuple[Alias, ...] = ()
+    joins: tuple[Join, ...] = ()
     parameters: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Graph inputs that are scales or zero points, with the values they were read with."""

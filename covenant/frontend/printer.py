@@ -26,6 +26,12 @@ def print_model(model: Model) -> str:
         verb = "quantise" if boundary.quantises else "dequantise"
         source, target = _quoted(boundary.source), _quoted(boundary.target)
         lines.append(f"  host {verb} {source} -> {target}")
+    for alias in model.aliases:
+        shape = ",".join(map(str, alias.shape))
+        lines.append(f"  alias {_quoted(alias.source)} -> {_quoted(alias.target)}[{shape}]")
+    for join in model.joins:
+        parts = " ".join(map(_quoted, join.parts))
+        lines.append(f"  join {parts} -> {_quoted(join.target)} axis={join.axis}")
     for node in model.unsupported:
         lines.append(f"  unsupported {node.op_type} {_quoted(node.node)}: {node.reason}")
     return "\n".join(lines) + "\n"

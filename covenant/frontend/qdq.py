@@ -15,11 +15,10 @@ from covenant.core.dtypes import DType
 from covenant.core.layer import Layer, LayerTensor
 from covenant.frontend.activation import Result, float_result, real_result
 from covenant.frontend.assemble import Operands, conv_layer, gemm_layer, spread_bias
-from covenant.frontend.graph import DEQUANTISE, Graph, Node, RefusalError
+from covenant.frontend.graph import Graph, Node, RefusalError
 from covenant.frontend.host import dequantise
-from covenant.frontend.quantisation import INT8_TYPES, dequantised
-
-_FLOATS = ("float32", "float16", "bfloat16", "float64")
+from covenant.frontend.quantisation import INT8_TYPES, dequantised, feeding
+from covenant.frontend.sources import assumed
 
 _SAME_SCALE = 1e-5
 """Relative difference up to which a bias scale counts as sx*sw: it was rounded along the way."""
@@ -62,33 +61,16 @@ def _operands(graph: Graph, node: Node) -> Operands:
     if x is not None and w is not None:
         for tensor in (x, w):
             graph.dtype(tensor.name, INT8_TYPES)
-        before = tuple(dict.fromkeys(n for name in names for n in _feeding(graph, name)))
+        before = tuple(dict.fromkeys(n for name in names for n in feeding(graph, name)))
         return Operands(x, w, before=before)
     if x is None and w is None:
-        return Operands(_assumed(graph, names[0]), _assumed(graph, names[1]), assumed_int8=True)
+        return Operands(assumed(graph, names[0]), assumed(graph, names[1]), assumed_int8=True)
     missing = names[0] if x is None else names[1]
     raise RefusalError(
         "ONX018",
         f"{missing!r} is float while the other operand is quantised",
         "quantise both operands (weight-only quantisation leaves the inputs float)",
     )
-
-
-def _feeding(graph: Graph, name: str) -> tuple[str, ...]:
-    """Names of the nodes between a quantised tensor and the float tensor made of it."""
-    node = graph.producers[name]
-    if node.op_type == DEQUANTISE:
-        return (node.name,)
-    return (*_feeding(graph, node.input(0)), node.name)
-
-
-def _assumed(graph: Graph, name: str) -> LayerTensor:
-    """A float tensor taken as int8, without its payload."""
-    found = graph.dtypes.get(name, "unknown")
-    if found not in _FLOATS:
-        raise RefusalError("ONX011", f"{name!r} has element type {found}, expected a float")
-    constant = graph.is_constant(name)
-    return LayerTensor(name, DType.INT8, graph.shape(name), constant=constant)
 
 
 def _result(graph: Graph, node: Node, operands: Operands) -> Result:
@@ -124,7 +106,7 @@ def _with_bias(
             bias = LayerTensor(name, DType.INT32, graph.shape(name), None, graph.constant(name))
             values = _steps(graph.constant(name), unit)
         else:
-            before = (*before, *_feeding(graph, name))
+            before = (*before, *feeding(graph, name))
             bias, values = stored, _bias_steps(stored, unit)
         bias = LayerTensor(bias.name, DType.INT32, values.shape, None, values, True)
     spread = spread_bias(bias, channels, rows)

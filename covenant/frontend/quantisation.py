@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from covenant.core.dtypes import DType
 from covenant.core.layer import LayerTensor, Quantisation
-from covenant.frontend.graph import DEQUANTISE, Graph, Node, RefusalError
+from covenant.frontend.graph import DEQUANTISE, QUANTISE, Graph, Node, RefusalError
 
 INT8_TYPES = (DType.INT8, DType.UINT8)
 
@@ -69,19 +69,72 @@ def operand(
     return LayerTensor(name, dtype, graph.shape(name), quantisation, values, constant)
 
 
-def dequantised(graph: Graph, name: str) -> LayerTensor | None:
-    """The quantised tensor behind a float tensor; None when no DequantizeLinear makes it.
+VIEWS = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+"""Operators that keep all elements in their order."""
 
-    A Transpose of a dequantised constant is applied to the constant.
+KEEPING = (
+    *VIEWS,
+    "DepthToSpace",
+    "GlobalMaxPool",
+    "MaxPool",
+    "Slice",
+    "SpaceToDepth",
+    "Split",
+    "Transpose",
+)
+"""Operators whose result needs no other scale than their operand."""
+
+
+def dequantised(graph: Graph, name: str) -> LayerTensor | None:
+    """The quantised tensor behind a float tensor; None when there is none.
+
+    It is what a DequantizeLinear reads. An operator that keeps the scale of such a tensor writes
+    one too (see `kept_name`); a Transpose of a dequantised constant is applied to the constant.
     """
     node = graph.producers.get(name)
-    if node is not None and node.op_type == "Transpose":
-        stored = dequantised(graph, node.input(0))
-        return None if stored is None or not stored.constant else _transposed(stored, node)
-    if node is None or node.op_type != DEQUANTISE:
+    if node is None:
         return None
-    allowed = (*INT8_TYPES, DType.INT32)
-    return operand(graph, node.input(0), node_quantisation(graph, node), allowed)
+    if node.op_type == DEQUANTISE:
+        allowed = (*INT8_TYPES, DType.INT32)
+        return operand(graph, node.input(0), node_quantisation(graph, node), allowed)
+    if node.domain or node.op_type not in KEEPING or not node.inputs:
+        return None
+    stored = dequantised(graph, node.input(0))
+    if stored is not None and stored.constant:
+        return _transposed(stored, node) if node.op_type == "Transpose" else None
+    if stored is None or stored.dtype not in INT8_TYPES or stored.quantisation is None:
+        return None
+    written = kept_name(graph, name, stored)
+    return LayerTensor(written, stored.dtype, graph.shape(name), stored.quantisation)
+
+
+def kept_name(graph: Graph, name: str, stored: LayerTensor) -> str:
+    """Name of the integers of a float tensor that keeps the scale of `stored`: that of the only
+    QuantizeLinear that reads it, if its parameters are the same, else one of our own."""
+    reader = graph.sole_consumer(name)
+    if reader is not None and reader.op_type == QUANTISE and stored.quantisation is not None:
+        same = equal(node_quantisation(graph, reader), stored.quantisation)
+        if same and graph.dtypes.get(reader.output) == stored.dtype.value:
+            return reader.output
+    return f"{name}.quantised"
+
+
+def feeding(graph: Graph, name: str) -> tuple[str, ...]:
+    """Names of the nodes that only make a float tensor of the quantised one behind it."""
+    node = graph.producers[name]
+    if node.op_type == DEQUANTISE:
+        return (node.name,)
+    inner = dequantised(graph, node.input(0))
+    if inner is None or not inner.constant:
+        return ()
+    return (*feeding(graph, node.input(0)), node.name)
+
+
+def equal(left: Quantisation, right: Quantisation) -> bool:
+    """Whether two quantisations have the same numbers."""
+    return np.array_equal(left.scale, right.scale) and np.array_equal(
+        left.zero_point, right.zero_point
+    )
 
 
 def _transposed(tensor: LayerTensor, node: Node) -> LayerTensor:

@@ -19,6 +19,7 @@ class Window:
     pads: tuple[int, ...]
     group: int
     output: tuple[int, ...]
+    kernel: tuple[int, ...] = ()
 
 
 def read_window(node: Node, x: tuple[int, ...], w: tuple[int, ...]) -> Window:
@@ -53,6 +54,38 @@ def read_window(node: Node, x: tuple[int, ...], w: tuple[int, ...]) -> Window:
     if min(output) < 1:
         raise RefusalError("ONX016", f"the filter {list(kernel)} is larger than the padded input")
     return Window(strides, dilations, pads, group, output)
+
+
+def read_pool(node: Node, spatial: tuple[int, ...]) -> Window:
+    """Kernel, strides and padding of a pool over an image; `group` is 1."""
+    kernel = node.integers("kernel_shape", (0,) * len(spatial))
+    strides = node.integers("strides", (1,) * len(spatial))
+    dilations = node.integers("dilations", (1,) * len(spatial))
+    if not spatial or min(*kernel, *strides, *dilations) < 1:
+        raise RefusalError("ONX016", f"kernel {list(kernel)} over an image {list(spatial)}")
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
+    pads = _pads(node, spatial, strides, reach)
+    begins, ends = pads[: len(spatial)], pads[len(spatial) :]
+    if any(b >= r or e >= r for b, e, r in zip(begins, ends, reach, strict=True)):
+        raise RefusalError(
+            "ONX016", f"pads {list(pads)} reach past the kernel {list(kernel)}: empty windows"
+        )
+    ceil = node.integer("ceil_mode", 0) == 1
+    output = tuple(
+        pooled(extent, r, s, b, e, ceil=ceil)
+        for extent, r, s, b, e in zip(spatial, reach, strides, begins, ends, strict=True)
+    )
+    if min(output) < 1:
+        raise RefusalError("ONX016", f"the kernel {list(kernel)} is larger than the padded input")
+    return Window(strides, dilations, pads, 1, output, kernel)
+
+
+def pooled(extent: int, reach: int, stride: int, begin: int, end: int, *, ceil: bool) -> int:
+    """Output extent of one axis; `ceil` counts a last window that reaches past the padding, unless
+    it would start beyond the image."""
+    span = extent + begin + end - reach
+    count = (-(-span // stride) if ceil else span // stride) + 1
+    return count - 1 if ceil and (count - 1) * stride >= extent + begin else count
 
 
 def _pads(

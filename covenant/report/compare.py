@@ -52,8 +52,10 @@ class Comparison:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Code of the first architecture on which a layer failed."""
-        return next((r.exit_code for r in self.results if r.exit_code), ExitCode.OK)
+        """Code of the first architecture on which a layer failed; one that cannot do some layers,
+        but others, did not fail."""
+        codes = (result.tolerant().exit_code for result in self.results)
+        return next((code for code in codes if code), ExitCode.OK)
 
 
 def compare(results: Sequence[ModelMapping], given: Sequence[str]) -> Comparison:

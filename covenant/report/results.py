@@ -5,8 +5,9 @@ In: built by `pipeline`. Out: read by `report.summary` (text, JSON) and by the c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from covenant.acg.graph import Acg
 from covenant.codelets.lowered import LoweredLayer
@@ -34,14 +35,29 @@ class MappedLayer:
     twin: str = ""
     cached: bool = False
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether no compute node of the architecture can do it."""
+        return self.error is not None and self.error.exit_code is ExitCode.UNSUPPORTED
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelMapping:
-    """All layers of a model mapped onto one architecture."""
+    """All layers of a model mapped onto one architecture; refused: those that no compute node of it
+    can do, set apart from those that failed otherwise."""
 
     model: Model
     acg: Acg
     layers: tuple[MappedLayer, ...]
+    refused: tuple[MappedLayer, ...] = ()
+
+    def tolerant(self) -> ModelMapping:
+        """The same with its unsupported layers in `refused`, if any layer is left; else itself."""
+        kept = tuple(m for m in self.layers if not m.is_refused)
+        if not kept:
+            return self
+        refused = tuple(m for m in self.layers if m.is_refused)
+        return replace(self, layers=kept, refused=self.refused + refused)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -62,8 +78,18 @@ class ModelMapping:
 
     @property
     def unsupported(self) -> tuple[Unsupported, ...]:
-        """Nodes that no layer covers."""
-        return self.model.unsupported
+        """Nodes that no layer covers, then layers that no compute node can do."""
+        return (*self.model.unsupported, *(_unsupported(mapped) for mapped in self.refused))
+
+
+def _unsupported(mapped: MappedLayer) -> Unsupported:
+    """A refused layer as the report lists it."""
+    assert mapped.error is not None
+    first = mapped.error.diagnostics[0]
+    layer, lowered = mapped.layer, mapped.lowered
+    reason = re.sub(r"^(layer '.*?'( equals '.*?')?: )+", "", first.message)
+    macs = 0 if lowered is None else lowered.codelet.macs
+    return Unsupported(layer.name, layer.op_type, reason, macs, first.code, first.help)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

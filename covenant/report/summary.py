@@ -6,10 +6,10 @@ integers; ratios are fractions of 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from covenant.core.diagnostics import CovenantError
+from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
 from covenant.mapper.cost import Cost
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 
@@ -150,6 +150,12 @@ def errors_json(error: CovenantError) -> list[dict[str, str]]:
         {"code": d.code, "message": d.message, "help": d.help, "at": str(d.span)}
         for d in error.diagnostics
     ]
+
+
+def refusal(found: Iterable[Mapping[str, str]]) -> CovenantError:
+    """The error of an unsupported layer, from what `errors_json` made of it."""
+    findings = [Diagnostic(f["code"], f["message"], Span(f["at"]), f["help"]) for f in found]
+    return CovenantError(findings, ExitCode.UNSUPPORTED)
 
 
 def _total(layers: Iterable[MappedLayer]) -> dict[str, Any]:

@@ -10,52 +10,31 @@ zero point of x; `w[g,oc,c,fz,fy,fx]`; `bias[g,oc]`, `scale[g,oc]` and `zw[g,oc]
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.requantised import Product, lower, plain
 from covenant.codelets.views import View
+from covenant.codelets.windows import Window, integers
 from covenant.core.affine import Affine
 from covenant.core.expression import Ref
 from covenant.core.layer import Layer
-
-_SPATIAL = "zyx"
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Spatial axes of a convolution: extents of input, filter, output, and where a filter lies."""
-
-    inputs: tuple[int, ...]
-    filters: tuple[int, ...]
-    outputs: tuple[int, ...]
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    begins: tuple[int, ...]
 
 
 def build(layer: Layer) -> LoweredLayer:
     """The codelet of a `conv` layer."""
     x, w, y = layer.inputs["x"].shape, layer.inputs["w"].shape, layer.outputs["y"].shape
-    groups = _integers(layer, "group")[0]
+    groups = integers(layer, "group")[0]
     batch, per_group, outputs = x[0], w[1], w[0] // groups
     window = _flattened(_window(layer))
-    axes = _SPATIAL[-len(window.inputs) :]
-    positions, filters = tuple(f"o{a}" for a in axes), tuple(f"f{a}" for a in axes)
+    positions, filters = window.dims
     extents = {"n": batch, "g": groups, "oc": outputs}
     extents |= dict(zip(positions, window.outputs, strict=True))
-    extents |= {"c": per_group} | dict(zip(filters, window.filters, strict=True))
-    inputs = tuple(
-        Affine.total([(f"o{axis}", stride), (f"f{axis}", dilation)], -begin)
-        for axis, stride, dilation, begin in zip(
-            axes, window.strides, window.dilations, window.begins, strict=True
-        )
-    )
+    extents |= {"c": per_group} | dict(zip(filters, window.kernel, strict=True))
     columns = ("g", "oc")
     views = {
         "x": _view("x", (batch, groups, per_group, *window.inputs), x),
-        "w": _view("w", (groups, outputs, per_group, *window.filters), w),
+        "w": _view("w", (groups, outputs, per_group, *window.kernel), w),
         "y": _view("y", (batch, groups, outputs, *window.outputs), y),
     }
     bias = None
@@ -65,50 +44,37 @@ def build(layer: Layer) -> LoweredLayer:
     product = Product(
         operation="conv",
         extents=extents,
-        x=Ref("x", (*map(Affine.of, ("n", "g", "c")), *inputs)),
+        x=Ref("x", (*map(Affine.of, ("n", "g", "c")), *window.positions)),
         w=plain("w", (*columns, "c", *filters)),
         y=plain("y", ("n", *columns, *positions)),
         columns=columns,
         views=views,
         bias=bias,
-        pads=_leaves(inputs, extents, window.inputs),
+        pads=window.leaves,
     )
     return lower(layer, product)
 
 
-def _integers(layer: Layer, name: str) -> tuple[int, ...]:
-    value = layer.attributes[name]
-    return (value,) if isinstance(value, int) else value
-
-
-def _window(layer: Layer) -> _Window:
+def _window(layer: Layer) -> Window:
     inputs = layer.inputs["x"].shape[2:]
-    return _Window(
+    return Window(
         inputs,
         layer.inputs["w"].shape[2:],
         layer.outputs["y"].shape[2:],
-        _integers(layer, "strides"),
-        _integers(layer, "dilations"),
-        _integers(layer, "pads")[: len(inputs)],
+        integers(layer, "strides"),
+        integers(layer, "dilations"),
+        integers(layer, "pads")[: len(inputs)],
     )
 
 
-def _flattened(window: _Window) -> _Window:
+def _flattened(window: Window) -> Window:
     """A window that looks at one position and moves by one has no use for rows: all positions of an
     image become one axis, so that no machine has to stop at the end of a row."""
-    pointwise = set(window.filters) == {1} and set(window.strides) == {1}
+    pointwise = set(window.kernel) == {1} and set(window.strides) == {1}
     if not pointwise or window.inputs != window.outputs or any(window.begins):
         return window
     positions = prod(window.inputs)
-    return _Window((positions,), (1,), (positions,), (1,), (1,), (0,))
-
-
-def _leaves(positions: tuple[Affine, ...], extents: dict[str, int], shape: tuple[int, ...]) -> bool:
-    """Whether any position lies outside the input."""
-    last = {name: extent - 1 for name, extent in extents.items()}
-    return any(
-        p.constant < 0 or p.evaluate(last) >= n for p, n in zip(positions, shape, strict=True)
-    )
+    return Window((positions,), (1,), (positions,), (1,), (1,), (0,))
 
 
 def _view(source: str, shape: tuple[int, ...], onnx_shape: tuple[int, ...]) -> View:

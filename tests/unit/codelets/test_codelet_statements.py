@@ -59,13 +59,13 @@ def _max_pool(a: Arrays) -> Any:
 
 def _average_pool(a: Arrays) -> Any:
     windows = _windows(_padded(a["x"], (1, 1), 7), (3, 2), (2, 1)).astype(np.int64) - 7
-    return _rescaled(windows.sum(axis=(-2, -1)), a["scale"][0], 12, 0, 255)
+    return _rescaled(windows.sum(axis=(-2, -1)), a["scale"], 12, 0, 255)
 
 
 def _blend(a: Arrays) -> Any:
     left = (a["x"].astype(np.int64) + 3) * 32767
     right = (a["w"].astype(np.int64) - 9) * -1204
-    return _rescaled(left + right[..., None], a["scale"][0], -4, -128, 127)
+    return _rescaled(left + right[..., None], a["scale"], -4, -128, 127)
 
 
 def _multiply(a: Arrays) -> Any:

@@ -1,0 +1,119 @@
+"""Layers that no compute node of an architecture can do are listed and stop nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from command_line import covenant
+from covenant.acg.reader import read_architecture
+from onnx_nodes import IR_VERSION, OPSETS, Case
+
+SNAX = ("--arch", "snax")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two convolutions with a table between them, which the second one cannot do without."""
+    rng = np.random.default_rng(2)
+    stored = {
+        "s": np.float32(0.02),
+        "z": np.uint8(120),
+        "ws": np.float32(0.01),
+        "wz": np.int8(0),
+        "w0": rng.integers(-128, 128, (6, 4, 1, 1), dtype=np.int8),
+        "w1": rng.integers(-128, 128, (6, 6, 1, 1), dtype=np.int8),
+    }
+    nodes = [
+        helper.make_node(
+            "QLinearConv", ["x", "s", "z", "w0", "ws", "wz", "s", "z"], ["a"], name="first"
+        ),
+        helper.make_node(
+            "QLinearSigmoid", ["a", "s", "z", "s", "z"], ["b"], name="gate", domain="com.microsoft"
+        ),
+        helper.make_node(
+            "QLinearConv", ["b", "s", "z", "w1", "ws", "wz", "s", "z"], ["y"], name="second"
+        ),
+    ]
+    x = rng.integers(0, 256, (1, 4, 5, 5), dtype=np.uint8)
+    graph = helper.make_graph(
+        nodes,
+        "gated",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(v), n) for n, v in stored.items()],
+    )
+    case = Case("gated", helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION), {})
+    return case.save(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def without_tables() -> tuple[str, ...]:
+    """The default architecture less everything that has a table."""
+    acg = read_architecture("snax")
+    if any("table" in str(c.statement) for c in acg.capabilities):
+        pytest.skip("the default architecture has tables")
+    return SNAX
+
+
+def test_a_layer_without_capability_is_listed_with_its_reason(
+    model: Path, without_tables: tuple[str, ...]
+) -> None:
+    answer = covenant("map", model, *without_tables)
+    assert (answer.code, answer.err) == (0, "")
+    assert (
+        "not mapped: gate (QLinearSigmoid): step 1, `y[n,c,i] = table(x[n,c,i], t)`" in answer.out
+    )
+    document = json.loads(covenant("map", model, *without_tables, "--json").out)
+    assert [layer["name"] for layer in document["layers"]] == ["first", "second"]
+    (listed,) = document["unsupported"]
+    assert (listed["node"], listed["op"], listed["macs"]) == ("gate", "QLinearSigmoid", 150)
+
+
+def test_a_layer_without_capability_is_4_under_strict(
+    model: Path, without_tables: tuple[str, ...]
+) -> None:
+    answer = covenant("map", model, *without_tables, "--strict")
+    assert answer.code == 4
+    assert "error[MAP001]: layer 'gate'" in answer.err
+
+
+def test_the_other_layers_are_saved_and_run(
+    model: Path, without_tables: tuple[str, ...], tmp_path: Path
+) -> None:
+    target = tmp_path / "out"
+    assert covenant("map", model, *without_tables, "-o", target).code == 0
+    for arguments in ((model, *without_tables), (target,)):
+        answer = covenant("run", *arguments, "--on", "interpreter")
+        assert (answer.code, answer.err) == (0, "")
+        assert "300 of 300 elements equal to the integer reference" in answer.out
+        assert "not mapped: gate" in answer.out
+
+
+def test_a_comparison_keeps_the_row_and_ends_with_0(
+    model: Path, without_tables: tuple[str, ...]
+) -> None:
+    answer = covenant("compare", model, *without_tables, *without_tables, "--json")
+    document = json.loads(answer.out)
+    assert answer.code == 0
+    assert [row["name"] for row in document["layers"]] == ["first", "gate", "second"]
+    assert {r["status"] for r in document["layers"][1]["results"]} == {"failed"}
+
+
+def test_a_model_of_such_layers_alone_is_4(tmp_path: Path, without_tables: tuple[str, ...]) -> None:
+    x = np.zeros((1, 4, 5, 5), np.uint8)
+    nodes = [helper.make_node("MaxPool", ["x"], ["y"], name="pool", kernel_shape=[2, 2])]
+    graph = helper.make_graph(
+        nodes,
+        "pool",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+    )
+    made = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION)
+    answer = covenant("map", Case("pool", made, {}).save(tmp_path), *without_tables)
+    assert answer.code == 4
+    assert "error[MAP001]: layer 'pool'" in answer.err
