@@ -23,20 +23,23 @@ _X_SCALE, _W_SCALE = np.float32(0.02), np.float32(0.01)
 _DTYPES = {"int8": TensorProto.INT8, "int32": TensorProto.INT32, "uint8": TensorProto.UINT8}
 
 
-def write_model(workload: Workload, folder: Path) -> Path:
-    """Write the model of a workload; equal for equal names and shapes."""
+def write_model(workload: Workload, folder: Path, *, symmetric: bool = False) -> Path:
+    """Write the model of a workload; equal for equal names and shapes. `symmetric`: int8, one scale
+    per tensor, no zero points, as machines without them need it."""
     generator = np.random.default_rng(zlib.crc32(workload.name.encode()))
     match workload.shape:
         case Gemm():
-            model = _gemm(workload.name, workload.shape, generator)
+            model = _gemm(workload.name, workload.shape, generator, symmetric)
         case Conv():
-            model = _conv(workload.name, workload.shape, generator)
+            model = _conv(workload.name, workload.shape, generator, symmetric)
     path = folder / f"{workload.name}.onnx"
     onnx.save(model, path)
     return path
 
 
-def _gemm(name: str, shape: Gemm, generator: np.random.Generator) -> onnx.ModelProto:
+def _gemm(
+    name: str, shape: Gemm, generator: np.random.Generator, symmetric: bool
+) -> onnx.ModelProto:
     inputs: dict[str, tuple[str, tuple[int, ...]]] = {"a": ("int8", (shape.m, shape.k))}
     stored: dict[str, Array] = {}
     if shape.stored:
@@ -51,13 +54,15 @@ def _gemm(name: str, shape: Gemm, generator: np.random.Generator) -> onnx.ModelP
         "b_scale": np.asarray(_W_SCALE),
         "y_scale": _result_scale(shape.k),
     }
-    zeros = {"a_zero": 3, "b_zero": 0, "y_zero": -5}
+    zeros = {"a_zero": 0 if symmetric else 3, "b_zero": 0, "y_zero": 0 if symmetric else -5}
     stored |= {name: np.asarray(value, np.int8) for name, value in zeros.items()}
     order = ["a", "a_scale", "a_zero", "b", "b_scale", "b_zero", "y_scale", "y_zero"]
     return _model(name, "QLinearMatMul", order, inputs, stored, y)
 
 
-def _conv(name: str, shape: Conv, generator: np.random.Generator) -> onnx.ModelProto:
+def _conv(
+    name: str, shape: Conv, generator: np.random.Generator, symmetric: bool
+) -> onnx.ModelProto:
     """Weights with a scale per output channel, uint8 activations, as quantisers make them."""
     depth = shape.channels * shape.kernel**2
     out = (shape.size + 2 * shape.padding - shape.kernel) // shape.stride + 1
@@ -65,17 +70,18 @@ def _conv(name: str, shape: Conv, generator: np.random.Generator) -> onnx.ModelP
     filters = (shape.filters, shape.channels, shape.kernel, shape.kernel)
     stored: dict[str, Array] = {
         "x_scale": np.asarray(_X_SCALE),
-        "x_zero": np.asarray(np.uint8(120)),
+        "x_zero": np.asarray(np.int8(0) if symmetric else np.uint8(120)),
         "w": _weights(generator, filters),
-        "w_scale": scales,
-        "w_zero": np.zeros(shape.filters, np.int8),
+        "w_scale": np.asarray(_W_SCALE) if symmetric else scales,
+        "w_zero": np.asarray(np.int8(0)) if symmetric else np.zeros(shape.filters, np.int8),
         "y_scale": _result_scale(depth),
-        "y_zero": np.asarray(np.uint8(128)),
+        "y_zero": np.asarray(np.int8(0) if symmetric else np.uint8(128)),
         "bias": generator.integers(-5000, 5000, shape.filters).astype(np.int32),
     }
     order = ["x", *list(stored)]
-    inputs = {"x": ("uint8", (1, shape.channels, shape.size, shape.size))}
-    y = ("uint8", (1, shape.filters, out, out))
+    dtype = "int8" if symmetric else "uint8"
+    inputs = {"x": (dtype, (1, shape.channels, shape.size, shape.size))}
+    y = (dtype, (1, shape.filters, out, out))
     attributes = {"strides": [shape.stride] * 2, "pads": [shape.padding] * 4}
     return _model(name, "QLinearConv", order, inputs, stored, y, **attributes)
 

@@ -30,31 +30,31 @@ FAR = 1 << 50
 """No mapping costs as much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    """Least value of every objective; `tied`: least off-chip bytes and then energy among the
-    mappings of least latency."""
+RANKS = {
+    "latency": ("latency", "dram", "energy"),
+    "dram": ("dram", "latency", "energy"),
+    "energy": ("energy", "latency", "dram"),
+    "edp": ("edp", "latency", "dram", "energy"),
+}
+"""What is made small, and how ties are broken."""
 
-    latency: int = FAR
-    dram: int = FAR
-    energy: int = 1 << 62
-    edp: int = 1 << 100
-    tied: tuple[int, int, int] = (FAR, 0, 0)
+Best = dict[str, tuple[int, ...]]
+"""Objective -> least values of its ranks; empty when nothing fits."""
 
-    def merged(self, other: Best) -> Best:
-        """The better of both in every objective."""
-        return Best(
-            min(self.latency, other.latency),
-            min(self.dram, other.dram),
-            min(self.energy, other.energy),
-            min(self.edp, other.edp),
-            min(self.tied, other.tied),
-        )
 
-    @property
-    def found(self) -> bool:
-        """Whether anything fits."""
-        return self.latency < FAR
+def better(left: Best, right: Best) -> Best:
+    """The better of both in every objective."""
+    if not left or not right:
+        return left or right
+    return {name: min(left[name], right[name]) for name in RANKS}
+
+
+def _least(values: Mapping[str, list[int]]) -> Best:
+    """Least ranks over all rows."""
+    return {
+        name: min(zip(*(values[term] for term in ranks), strict=True))
+        for name, ranks in RANKS.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,9 @@ class Walk:
 
     def best(self) -> Best:
         """Least values over tiles, orders, cuts, copies and divisions of the banks."""
-        found = Best()
+        found: Best = {}
         for named, order in self.nests():
-            found = found.merged(self._order(named, order))
+            found = better(found, self._order(named, order))
         return found
 
     def _order(self, named: Tiles, order: tuple[str, ...]) -> Best:
@@ -164,12 +164,14 @@ class Walk:
         lost = self._lost(nest, partial, jobs)
         fits = lost < FAR
         if not fits.any():
-            return Best()
-        latency = self._latency(nest, jobs, lost)[fits]
-        energy, dram = self._energy(nest, jobs)[fits], self._dram(nest)[fits]
-        tied = min(zip(latency.tolist(), dram.tolist(), energy.tolist(), strict=True))
-        edp = min(a * b for a, b in zip(latency.tolist(), energy.tolist(), strict=True))
-        return Best(int(latency.min()), int(dram.min()), int(energy.min()), edp, tied)
+            return {}
+        values = {
+            "latency": self._latency(nest, jobs, lost)[fits].tolist(),
+            "dram": self._dram(nest)[fits].tolist(),
+            "energy": self._energy(nest, jobs)[fits].tolist(),
+        }
+        values["edp"] = [a * b for a, b in zip(values["latency"], values["energy"], strict=True)]
+        return _least(values)
 
     # --- banks --------------------------------------------------------------------------------
 
@@ -352,9 +354,9 @@ class Walk:
         space, machine = self.space, self.space.machine
         near, far = space.memory, space.acg.off_chip[0]
         loads, stores = ([o.port for o in group] for group in (space.loads, space.stores))
-        read = far.read_femtojoules_per_byte + near.write_femtojoules_per_byte
-        write = near.read_femtojoules_per_byte + far.write_femtojoules_per_byte
-        moved = near.word_bytes * (read * nest.words(loads) + write * nest.words(stores))
+        read = far.read_femtojoules_per_word + near.write_femtojoules_per_word
+        write = near.read_femtojoules_per_word + far.write_femtojoules_per_word
+        moved = read * nest.words(loads) + write * nest.words(stores)
         spent = machine.step_energy * jobs.steps + machine.tile_energy * jobs.ended
         return moved + spent + machine.partial_energy * (jobs.tiles - jobs.ended)
 

@@ -241,8 +241,8 @@ module cvn_dma_load
       .ready_i (tcdm_rsp_i[l].gnt),
       .data_o  (lane_word[l])
     );
-    assign tcdm_req_o[l] = '{valid: lane_valid[l], write: 1'b1, addr: lane_word[l].addr,
-                             wdata: lane_word[l].data};
+    assign tcdm_req_o[l] = '{valid: lane_valid[l], write: 1'b1, behind: 1'b0,
+                             addr: lane_word[l].addr, wdata: lane_word[l].data};
     assign lane_leave[l] = lane_valid[l] && tcdm_rsp_i[l].gnt;
     assign leave_tag[l]  = lane_word[l].tag;
   end

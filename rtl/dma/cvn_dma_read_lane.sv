@@ -50,7 +50,8 @@ module cvn_dma_read_lane
   );
 
   assign request    = addr_valid && used_q != credit_t'(Depth);
-  assign tcdm_req_o = '{valid: request, write: 1'b0, addr: addr, wdata: '0};
+  assign tcdm_req_o = '{valid: request, write: 1'b0, behind: 1'b0, addr: addr,
+                        wdata: '0};
 
   cvn_fifo #(
     .T     (word_t),

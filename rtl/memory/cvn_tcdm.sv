@@ -4,8 +4,10 @@
 /// round robin per bank: streams that sweep the banks in step lock into different phases after one
 /// conflict. The first `Urgent` masters go before the others: an operand lane of the array needs a
 /// word in every cycle and can never make up for a lost one, whereas results and DMA have slack.
-/// In every 16th cycle the others go first, so that nobody starves. Each class has its own turn: a
-/// winner moves the round robin of its class only.
+/// Lanes that hold their beat back go before others of their class: lanes of a strided beat that a
+/// foreign access has thrown out of step fall into step again within a few cycles.
+/// Nobody starves: in every 16th cycle the others go before the urgent ones, in every 16th one master
+/// goes before all, each in its turn; each class has a round robin of its own.
 /// Latency: grant in the cycle of the request, read data exactly one cycle later.
 /// Handshake: see cvn_pkg::tcdm_req_t / tcdm_rsp_t (valid-then-grant, read data not stallable).
 /// YAML: memories.<l1>.size / banks / word_bytes.
@@ -56,7 +58,7 @@ module cvn_tcdm
   masters_t bank_req[Banks];
   masters_t bank_gnt[Banks];
   masters_t above_d[Banks];
-  masters_t above_q[Banks];  // ones above the last winner of each class: these come before its others
+  masters_t above_q[Banks];  // per class, ones above the last winner: these come first
   logic     bank_valid[Banks];
   logic     bank_write[Banks];
   row_t     bank_row[Banks];
@@ -65,9 +67,10 @@ module cvn_tcdm
 
   bank_t    bank[NumMasters];
   master_t  winner[Banks];
-  masters_t valid, gnt, read_d, read_q;
+  masters_t behind, first_class, valid, gnt, read_d, read_q;
   bank_t    read_bank_q[NumMasters];
   logic [3:0] turn_d, turn_q;
+  masters_t favoured, favoured_d, favoured_q;  // one-hot, a turn each
 
   // In view v the low BankShift - v bits choose the bank inside the group and the high v bits of the
   // word the group.
@@ -109,22 +112,30 @@ module cvn_tcdm
   assign turn_d = turn_q + 4'd1;
 
   always_comb begin
+    behind = '0;
     for (int unsigned b = 0; b < Banks; b++) bank_req[b] = '0;
     for (int unsigned m = 0; m < NumMasters; m++) begin
-      bank[m] = bank_of(req_i[m].addr);
+      bank[m]   = bank_of(req_i[m].addr);
+      behind[m] = req_i[m].behind;
       if (req_i[m].valid) bank_req[bank[m]][m] = 1'b1;
     end
   end
 
-  // The candidates of a bank: the class whose turn it is if it asks, of these the ones behind its last
-  // winner.
+  assign first_class = (turn_q == '0) ? ~UrgentMask : UrgentMask;
+  assign favoured    = (turn_q == 4'd8) ? favoured_q : '0;
+  assign favoured_d  = (turn_q != '1) ? favoured_q :
+                       (favoured_q << 1) | masters_t'(favoured_q[NumMasters-1]);
+
+  // The candidates of a bank: urgent ones if there are any, of these lanes that hold their beat back,
+  // of these the ones after the last winner.
   always_comb begin
     for (int unsigned b = 0; b < Banks; b++) begin
-      masters_t considered, first;
+      masters_t considered;
       considered = bank_req[b];
-      first      = (turn_q != '0) ? UrgentMask : ~UrgentMask;
-      if ((considered & first) != '0) considered &= first;
+      if ((considered & first_class) != '0) considered &= first_class;
+      if ((considered & behind) != '0) considered &= behind;
       if ((considered & above_q[b]) != '0) considered &= above_q[b];
+      if ((bank_req[b] & favoured) != '0) considered = favoured;
       bank_gnt[b] = considered & (~considered + One);
     end
   end
@@ -132,12 +143,12 @@ module cvn_tcdm
   // The winner's access. Without a winner the fields of master 0 pass, but bank_valid is 0.
   always_comb begin
     for (int unsigned b = 0; b < Banks; b++) begin
-      masters_t moved;
+      masters_t served;
       winner[b]     = index_of(bank_gnt[b]);
-      moved         = ((bank_gnt[b] & UrgentMask) != '0) ? UrgentMask : ~UrgentMask;
+      served        = ((bank_gnt[b] & UrgentMask) != '0) ? UrgentMask : ~UrgentMask;
       above_d[b]    = above_q[b];
       if (bank_gnt[b] != '0) begin
-        above_d[b] = (above_q[b] & ~moved) | (~(bank_gnt[b] | (bank_gnt[b] - One)) & moved);
+        above_d[b] = (~(bank_gnt[b] | (bank_gnt[b] - One)) & served) | (above_q[b] & ~served);
       end
       bank_valid[b] = bank_gnt[b] != '0;
       bank_write[b] = req_i[winner[b]].write;
@@ -177,17 +188,20 @@ module cvn_tcdm
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      read_q <= '0;
-      turn_q <= '0;
+      read_q     <= '0;
+      turn_q     <= '0;
+      favoured_q <= One;
       for (int unsigned b = 0; b < Banks; b++) above_q[b] <= '0;
     end else if (clr_i) begin
-      read_q <= '0;
-      turn_q <= '0;
+      read_q     <= '0;
+      turn_q     <= '0;
+      favoured_q <= One;
       for (int unsigned b = 0; b < Banks; b++) above_q[b] <= '0;
     end else begin
-      read_q  <= read_d;
-      turn_q  <= turn_d;
-      above_q <= above_d;
+      read_q     <= read_d;
+      turn_q     <= turn_d;
+      favoured_q <= favoured_d;
+      above_q    <= above_d;
     end
   end
 

@@ -26,6 +26,8 @@ module cvn_address_queue
 
   output logic [Lanes-1:0] valid_o,
   output logic [Lanes-1:0] masked_o,
+  /// The lane has not taken a beat that another lane has taken.
+  output logic [Lanes-1:0] behind_o,
   output reg_t             addr_o[Lanes],
   input  logic [Lanes-1:0] take_i,
 
@@ -41,7 +43,7 @@ module cvn_address_queue
   pointer_t lane_d[Lanes];
   pointer_t lane_q[Lanes];
   logic push, retire;
-  logic [Lanes-1:0] passed;
+  logic [Lanes-1:0] passed, ahead;
 
   // The multiplications have a constant factor.
   function automatic reg_t lane_address(input int unsigned lane, input reg_t addr,
@@ -68,6 +70,13 @@ module cvn_address_queue
                                    beats_q[index_t'(lane_q[l])].lane_stride,
                                    beats_q[index_t'(lane_q[l])].word_stride);
       end
+    end
+  end
+
+  always_comb begin
+    for (int unsigned l = 0; l < Lanes; l++) begin
+      ahead[l]    = lane_q[l] != oldest_q;
+      behind_o[l] = !ahead[l] && (ahead != '0);
     end
   end
 

@@ -45,7 +45,7 @@ module cvn_stream_reader
 );
   logic beat_valid, beat_ready;
   stream_beat_t beat;
-  logic [Lanes-1:0] lane_valid, lane_room, lane_go, lane_masked, lane_take;
+  logic [Lanes-1:0] lane_valid, lane_room, lane_go, lane_masked, lane_behind, lane_take;
   reg_t lane_addr[Lanes];
   word_t lane_data[Lanes];
 
@@ -82,6 +82,7 @@ module cvn_stream_reader
     .beat_i      (beat),
     .valid_o     (lane_valid),
     .masked_o    (lane_masked),
+    .behind_o    (lane_behind),
     .addr_o      (lane_addr),
     .take_i      (lane_take),
     .job_done_o  (job_done_o)
@@ -109,6 +110,7 @@ module cvn_stream_reader
     for (int unsigned l = 0; l < Lanes; l++) begin
       tcdm_req_o[l].valid = lane_go[l] && !lane_masked[l];
       tcdm_req_o[l].write = 1'b0;
+      tcdm_req_o[l].behind = lane_behind[l];
       tcdm_req_o[l].addr  = lane_addr[l];
       tcdm_req_o[l].wdata = '0;
     end

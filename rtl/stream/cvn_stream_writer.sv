@@ -42,7 +42,7 @@ module cvn_stream_writer
 );
   logic beat_valid, beat_ready;
   stream_beat_t beat;
-  logic [Lanes-1:0] lane_valid, lane_full, lane_go, lane_masked, lane_take;
+  logic [Lanes-1:0] lane_valid, lane_full, lane_go, lane_masked, lane_behind, lane_take;
   reg_t lane_addr[Lanes];
   word_t lane_data[Lanes];
 
@@ -79,6 +79,7 @@ module cvn_stream_writer
     .beat_i      (beat),
     .valid_o     (lane_valid),
     .masked_o    (lane_masked),
+    .behind_o    (lane_behind),
     .addr_o      (lane_addr),
     .take_i      (lane_take),
     .job_done_o  (job_done_o)
@@ -105,6 +106,7 @@ module cvn_stream_writer
     for (int unsigned l = 0; l < Lanes; l++) begin
       tcdm_req_o[l].valid = lane_go[l] && !lane_masked[l];
       tcdm_req_o[l].write = 1'b1;
+      tcdm_req_o[l].behind = lane_behind[l];
       tcdm_req_o[l].addr  = lane_addr[l];
       tcdm_req_o[l].wdata = lane_data[l];
     end

@@ -121,7 +121,8 @@ module cvn_gemm_tb
   logic [8:0] noise_q;
   logic [4:0] allow_q;
   always_ff @(posedge clk_i) begin
-    host_q  <= '{valid: host_valid_i, write: host_write_i, addr: host_addr_i, wdata: host_wdata_i};
+    host_q  <= '{valid: host_valid_i, write: host_write_i, behind: 1'b0, addr: host_addr_i,
+                 wdata: host_wdata_i};
     noise_q <= noise_i;
     allow_q <= allow_i;
   end
@@ -134,6 +135,7 @@ module cvn_gemm_tb
     assign req[GemmMasters+1+i] = '{
       valid: {1'b0, mixed[63:56]} < noise_q,
       write: 1'b0,
+      behind: 1'b0,
       addr: 32'(mixed[55:40]) % Words,
       wdata: '0
     };

@@ -88,7 +88,7 @@ module cvn_stream_tb
       read_done_o  <= read_done_o + 32'(read_done);
       write_done_o <= write_done_o + 32'(write_done);
       beats_o      <= beats_o + 32'(valid && ready && pass);
-      host_q       <= '{valid: host_valid_i, write: host_write_i, addr: host_addr_i,
+      host_q       <= '{valid: host_valid_i, write: host_write_i, behind: 1'b0, addr: host_addr_i,
                         wdata: host_wdata_i};
       stall_q      <= stall_i;
       noise_q      <= noise_i;
@@ -103,6 +103,7 @@ module cvn_stream_tb
     assign req[2*Lanes+1+i] = '{
       valid: {1'b0, random_q[5*i+:8]} < noise_q,
       write: 1'b0,
+      behind: 1'b0,
       addr: 32'(random_q[7*i+20+:16]) % Words,
       wdata: '0
     };

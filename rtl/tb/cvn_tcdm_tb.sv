@@ -12,6 +12,7 @@ module cvn_tcdm_tb
   input  logic        rst_ni,
   input  logic        valid_i[NumMasters],
   input  logic        write_i[NumMasters],
+  input  logic        behind_i[NumMasters],
   input  logic [31:0] addr_i[NumMasters],
   input  logic [63:0] wdata_i[NumMasters],
   output logic        gnt_o[NumMasters],
@@ -25,7 +26,8 @@ module cvn_tcdm_tb
 
   for (genvar m = 0; m < NumMasters; m++) begin : gen_master
     assign req[m] = '{
-      valid: valid_i[m], write: write_i[m], addr: addr_i[m], wdata: wdata_i[m]
+      valid: valid_i[m], write: write_i[m], behind: behind_i[m], addr: addr_i[m],
+      wdata: wdata_i[m]
     };
     assign gnt_o[m]    = rsp[m].gnt;
     assign rvalid_o[m] = rsp[m].rvalid;

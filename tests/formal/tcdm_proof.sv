@@ -1,7 +1,7 @@
 /// What must hold of cvn_tcdm: one winner per bank, no bank idle while asked for, nobody starves, and a
 /// read returns what was written last, through whichever view of the addresses.
 ///
-/// Masters keep a request until it is granted. One word (any) and one master (any) are watched.
+/// Masters keep a request until it is granted; whether it holds others back may change. One word (any) and one master (any) are watched.
 module tcdm_proof
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
 #(
@@ -62,7 +62,10 @@ module tcdm_proof
     else           lawful &= !rst_ni;
     for (int unsigned m = 0; m < Masters; m++) begin
       lawful &= req_i[m].addr < Words * (Views + 1);
-      if (started_q && held_q[m]) lawful &= req_i[m] == req_q[m];
+      if (started_q && held_q[m]) begin
+        lawful &= {req_i[m].valid, req_i[m].write, req_i[m].addr, req_i[m].wdata} ==
+                  {req_q[m].valid, req_q[m].write, req_q[m].addr, req_q[m].wdata};
+      end
       if (!rst_ni) lawful &= !req_i[m].valid;
       if (!Payload) lawful &= req_i[m].write && req_i[m].addr == '0 && req_i[m].wdata == '0;
     end
@@ -126,38 +129,19 @@ module tcdm_proof
     end
   end
 
-  // Cycles until the watched master wins at the latest: its class has its turn at least every 16th
-  // cycle, and every winner of its class brings it nearer in the round robin of bank 0.
-  localparam logic [Masters-1:0] UrgentMask = (Masters'(1) << Urgent) - Masters'(1);
-  logic [Masters-1:0] rivals, above, below;
-  int unsigned        turns, nearest;
+  // Cycles until the turn of the watched master, the 8th of every 16 being one master's.
+  localparam int unsigned Round = 16 * Masters;
+  int unsigned favoured, left;
   always_comb begin
-    rivals  = (master_i < Urgent) ? UrgentMask : ~UrgentMask;
-    above   = i_tcdm.above_q[0] & rivals;
-    below   = (Masters'(1) << master_i) - Masters'(1);
-    turns   = $countones(above[master_i] ? (above & below) : (above | (rivals & below)));
-    nearest = (master_i < Urgent) ? 32'(i_tcdm.turn_q == '0) : 32'(4'(-i_tcdm.turn_q));
-  end
-  // Pointers are what the arbiter leaves: within a class, all ones above some master.
-  logic [Masters-1:0] pointer;
-  logic               shaped;
-  always_comb begin
-    shaped = 1'b1;
-    for (int unsigned c = 0; c < 2; c++) begin
-      pointer = i_tcdm.above_q[0] & ((c == 0) ? UrgentMask : ~UrgentMask);
-      for (int unsigned m = 0; m + 1 < Masters; m++) begin
-        if ((m < Urgent) == (c == 0) && (m + 1 < Urgent) == (c == 0)) begin
-          shaped &= !pointer[m] || pointer[m+1];
-        end
-      end
-    end
+    favoured = 0;
+    for (int unsigned m = 0; m < Masters; m++) if (i_tcdm.favoured_q[m]) favoured = m;
+    left = (16 * master_i + 8 + 2 * Round - 16 * favoured - 32'(i_tcdm.turn_q)) % Round;
   end
 
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      Shaped:    assert (shaped);
-      Nearer:    assert (Payload || !req_i[master_i].valid ||
-                         waited_q + 16 * turns + nearest < Patience);
+      OneTurn:   assert ($onehot(i_tcdm.favoured_q));
+      Nearer:    assert (Payload || !req_i[master_i].valid || waited_q + left < Patience);
       OneWinner: assert (one_winner);
       LastWrite: assert (!wrong);
       Patient:   assert (Payload || waited_q < Patience);

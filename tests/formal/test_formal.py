@@ -57,10 +57,9 @@ MUTANTS = (
     (PROOFS[3], "found = row_t'(addr >> (BankShift - v))", "found = row_t'(addr >> BankShift)"),
     (PROOFS[3], "read_bank_q <= bank;", "read_bank_q[0] <= bank[0];"),
     (PROOFS[3], "bank_write[b] = req_i[winner[b]].write", "bank_write[b] = req_i[0].write"),
-    # the arbiter this project had first: an urgent winner moved the turn of the others back
-    (PROOFS[4], "(above_q[b] & ~moved) | (~(bank_gnt[b] | (bank_gnt[b] - One)) & moved)",
-     "~(bank_gnt[b] | (bank_gnt[b] - One))"),
-    (PROOFS[4], "first      = (turn_q != '0) ?", "first      = (turn_q != '1 || turn_q == '1) ?"),
+    # nobody has a turn of its own: a lane that holds nothing back could starve
+    (PROOFS[4], "(turn_q == 4'd8) ? favoured_q : '0", "'0"),
+    (PROOFS[4], "(turn_q != '1) ? favoured_q", "(turn_q != '1 || turn_q == '1) ? favoured_q"),
 )  # fmt: skip
 
 

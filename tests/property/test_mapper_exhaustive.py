@@ -17,9 +17,10 @@ from covenant.core.diagnostics import CovenantError
 from covenant.mapper import cost
 from covenant.mapper.candidates import match
 from covenant.mapper.mapping import Status
+from covenant.mapper.objective import parse_objective
 from covenant.mapper.solve import solve
 from covenant.mapper.space import space_of
-from exhaustive_search import Best, Walk
+from exhaustive_search import RANKS, Best, Walk, better
 from mapper_samples import conv, gemm, snax
 
 CASES = int(os.environ.get("COVENANT_EXHAUSTIVE", "300"))
@@ -89,17 +90,19 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Walk]]:
 
 @pytest.mark.solver
 @pytest.mark.parametrize("seed", range(CASES))
-def test_solver_equals_exhaustive_search(seed: int) -> None:
+def test_solver_equals_exhaustive_search_in_every_objective(seed: int) -> None:
     codelet, acg, walks = _random_case(seed)
-    expected = Best()
+    expected: Best = {}
     for walk in walks:
-        expected = expected.merged(walk.best())
-    if not expected.found:
-        with pytest.raises(CovenantError, match="does not fit"):
-            solve(codelet, acg)
-        return
-    mapping = solve(codelet, acg)
-    assert mapping.proof.status is Status.OPTIMAL
-    assert mapping.proof.objective == expected.latency
-    spent = cost.evaluate(mapping, codelet, acg)
-    assert (spent.latency, spent.dram_bytes, spent.energy_femtojoules) == expected.tied
+        expected = better(expected, walk.best())
+    for name, ranks in RANKS.items():
+        objective = parse_objective(name)
+        if not expected:
+            with pytest.raises(CovenantError, match="does not fit"):
+                solve(codelet, acg, objective=objective)
+            continue
+        mapping = solve(codelet, acg, objective=objective)
+        assert mapping.proof.status is Status.OPTIMAL
+        assert mapping.proof.objective == expected[name][0], name
+        assert objective.ranked == tuple(ranks)
+        assert objective.key(cost.evaluate(mapping, codelet, acg)) == expected[name], name
