@@ -88,7 +88,7 @@ Constant = Annotated[
     WithJsonSchema({"type": ["integer", "boolean", "string"]}),
 ]
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
-Ability = Literal["fill", "tail"]
+Ability = Literal["fill", "windows", "tail"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
 Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt"]
 
@@ -156,7 +156,10 @@ class TransferSection(Section):
     outstanding: Count = Field(1, description="requests of a DMA in flight")
     fifo_depth: Whole = Field(0, description="beats a stream buffers")
     abilities: list[Ability] = Field(
-        [], description="fill: writes a constant; tail: masks lanes in the last iteration of a loop"
+        [],
+        description="fill: writes a constant; windows: loads overlapping rows that start at any "
+        "byte of a line and reach beyond its ends; tail: masks lanes in the last iteration of a "
+        "loop",
     )
 
 

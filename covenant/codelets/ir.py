@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Statement
 
@@ -33,11 +34,26 @@ class Dim:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where the elements of a tensor of a fused codelet lie in the layer's tensor.
+
+    shape: of the layer's tensor; digits: (name, extent) per axis of the fused tensor, most
+    significant first; indices: subscripts of the layer's tensor over the digits. They may leave
+    `shape`: what is read there is the padding.
+    """
+
+    shape: tuple[int, ...]
+    digits: tuple[tuple[tuple[str, int], ...], ...]
+    indices: tuple[Affine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """An operand. Axes are in the order of its subscripts in the statements.
 
     `pad` is the value read outside the shape (convolution padding); None where the indices never
-    leave the shape.
+    leave the shape. `source` tells where the elements of a fused codelet's tensor come from; None
+    for a tensor of the layer itself.
     """
 
     name: str
@@ -45,6 +61,7 @@ class Tensor:
     shape: tuple[int, ...]
     role: Role
     pad: int | None = None
+    source: Source | None = None
 
     @property
     def elements(self) -> int:
@@ -57,7 +74,10 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Codelet:
-    """Loop dims, tensors and a short sequence of steps; a reduction step runs over all its dims."""
+    """Loop dims, tensors and a short sequence of steps; a reduction step runs over all its dims.
+
+    `fused`: two dims of the layer that run as one (`codelets.fuse`); empty for the layer itself.
+    """
 
     operation: str
     """Registry key of the library file that built it, e.g. `conv`; for text and reports only."""
@@ -65,6 +85,7 @@ class Codelet:
     dims: tuple[Dim, ...]
     tensors: tuple[Tensor, ...]
     steps: tuple[Statement, ...]
+    fused: tuple[str, ...] = ()
 
     def dim(self, name: str) -> Dim:
         """The dim of that name; KeyError when absent."""

@@ -49,11 +49,25 @@ class Accesses:
     def dma(self, unit: Dma, registers: Registers, side: str) -> Words:
         """Words one side (`src` or `dst`) of a transfer touches."""
         base = f"{side}.base"
+        if side == "src" and unit.windowed(registers):
+            return self._windows(unit, registers)
         own = tuple(v for q, v in registers.items() if not q.endswith(".base"))
         key = (unit.transfer.name, side, own)
         if key not in self._known:
             self._known[key] = _shape(unit.addresses({**registers, base: 0}, side).ravel())
         return self._words(self._known[key], registers[base], unit.word_bytes)
+
+    def _windows(self, unit: Dma, registers: Registers) -> Words:
+        """Words that hold a byte of a window; lines start anywhere in a word."""
+        own = tuple(v for q, v in registers.items() if not q.endswith(".base"))
+        first = registers["src.base"] & _ADDRESS_MASK
+        phase = first % unit.word_bytes
+        key = (unit.transfer.name, "windows", phase, own)
+        if key not in self._known:
+            at = unit.window_bytes({**registers, "src.base": phase})
+            offsets = np.unique(at[at >= 0] // unit.word_bytes)
+            self._known[key] = _Shape(offsets, b"")
+        return self._known[key].offsets + first // unit.word_bytes
 
     def _stream_shape(self, stream: Stream, registers: Registers) -> _Shape:
         base = f"{stream.key}.base"

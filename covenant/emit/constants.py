@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.graph import Acg, Capability, Port, Record
+from covenant.codelets.fuse import unfold
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.core.expression import Call, Expression, Ref
@@ -37,8 +38,10 @@ def pack_constant(
 
 
 def payload(codelet: Codelet, payloads: Payloads, name: str) -> Array:
-    """The array of a tensor in codelet order; CovenantError when absent or of another shape."""
+    """The array of a tensor in codelet order; CovenantError when absent or of another shape. The
+    payload of a fused tensor is that of the layer."""
     tensor = codelet.tensor(name)
+    shape = tensor.source.shape if tensor.source is not None else tensor.shape
     if name not in payloads:
         raise fail(
             "EMI008",
@@ -47,14 +50,14 @@ def payload(codelet: Codelet, payloads: Payloads, name: str) -> Array:
             "a layer whose constants are unknown can be mapped, not run",
         )
     array = np.asarray(payloads[name])
-    if array.shape != tensor.shape or array.dtype != tensor.dtype.numpy:
+    if array.shape != shape or array.dtype != tensor.dtype.numpy:
         raise fail(
             "EMI008",
-            f"'{name}' of {codelet.name} is {tensor.dtype}{list(tensor.shape)}, the values given "
+            f"'{name}' of {codelet.name} is {tensor.dtype}{list(shape)}, the values given "
             f"are {array.dtype}{list(array.shape)}",
             Span(codelet.name),
         )
-    return array
+    return unfold(array, tensor)
 
 
 def zero_point(placement: Placement, mapping: Mapping, acg: Acg) -> int | str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.graph import Acg
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.core.dtypes import DType
@@ -101,6 +102,7 @@ def build_image(
     """Encode the program and pack the constants; `regions` as given to `lower`."""
     assert acg.control is not None, "lower() refuses an architecture without a control node"
     regions = regions or plan(mapping, acg)
+    fused = fuse(codelet, mapping.fused)
     _check_room(regions, acg)
     segments: list[Segment] = []
     tensors: list[ImageTensor] = []
@@ -122,7 +124,7 @@ def build_image(
             )
         )
         if placement.role is Role.CONSTANT:
-            content = pack_constant(placement, mapping, codelet, acg, payloads)
+            content = pack_constant(placement, mapping, fused, acg, payloads)
             segments.append(Segment(address, content))
     return Image(
         acg.name,

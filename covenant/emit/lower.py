@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from covenant.acg.graph import Acg, Control, ControlUnit, Transfer
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.emit.delta import RegisterFile
@@ -33,7 +34,7 @@ _WHOLE = Sums(resumes=False, raw=False)
 def lower(mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None = None) -> Program:
     """The program of one mapping; `regions` default to `plan(mapping, acg)`."""
     control = control_of(acg)
-    lowering = _Lowering(mapping, codelet, acg, regions or plan(mapping, acg))
+    lowering = _lowering(mapping, codelet, acg, regions)
     registers = RegisterFile(control)
     operations: list[list[Operation]] = []
     origins: list[str] = []
@@ -50,7 +51,14 @@ def invocations(
     mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None = None
 ) -> Iterator[list[Invocation]]:
     """Unrolled invocations, one list per iteration of the loop nest."""
-    yield from _Lowering(mapping, codelet, acg, regions or plan(mapping, acg)).blocks()
+    yield from _lowering(mapping, codelet, acg, regions).blocks()
+
+
+def _lowering(
+    mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None
+) -> _Lowering:
+    fused = fuse(codelet, mapping.fused)
+    return _Lowering(mapping, fused, acg, regions or plan(mapping, acg))
 
 
 @dataclass(slots=True)

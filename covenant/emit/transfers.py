@@ -14,6 +14,7 @@ from covenant.core.diagnostics import Span, fail
 from covenant.emit import dma
 from covenant.emit.nest import Index, Nest
 from covenant.emit.program import Address, Invocation
+from covenant.emit.windows import window_loads
 from covenant.mapper.mapping import Placement
 from covenant.mapper.operands import Operand
 
@@ -93,16 +94,40 @@ class Exchanger:
         tile = f"{self.placement.port} [{names}]" if names else self.placement.port
         for slab in outside:
             far, near = self._sides(slab, box)
+            far = near if self.operand.source is not None else far
             counts = tuple(count for _, count in slab)
             for piece in dma.fill(near, far, counts, *self._shape()):
                 yield _Piece(self._filled(piece), None, piece.near_base, f"fill {tile}")
-        if all(count > 0 for _, count in inside):
+        if any(count <= 0 for _, count in inside):
+            return
+        if self.operand.source is not None:
+            yield from self._windows(inside, box, tile)
+        else:
             far, near = self._sides(inside, box)
             counts = tuple(count for _, count in inside)
             verb = "load" if self.loads else "store"
             for piece in dma.move(far, near, counts, *self._shape()):
                 quantities = self._quantities(piece)
                 yield _Piece(quantities, piece.far_base, piece.near_base, f"{verb} {tile}")
+
+    def _windows(self, inside: Box, box: Box, tile: str) -> Iterable[_Piece]:
+        """The part of a tile that has lines in the tensor, row by row of overlapping windows."""
+        loops = self.transfer.loops
+        pad = self.operand.pad or 0
+        found = window_loads(self.placement, self.operand, inside, box, self.word_bytes, loops)
+        for load in found:
+            values = [("run", load.run)]
+            if self.unit.register("dst.word_stride") is not None:
+                values.append(("dst.word_stride", self.word_bytes))
+            for i in range(loops):
+                used = i < len(load.bounds)
+                values.append((f"bound[{i}]", load.bounds[i] if used else 1))
+                if used:
+                    values.append((f"src.stride[{i}]", load.far_strides[i]))
+                    values.append((f"dst.stride[{i}]", load.near_strides[i]))
+            values += [("fill", 0)] if self.unit.register("fill") is not None else []
+            values += [("line", load.line), ("at", load.at), ("value", pad & 0xFF)]
+            yield _Piece(self._interned(values), self.home + load.far, load.near, f"load {tile}")
 
     def _shape(self) -> tuple[int, int, int, Span]:
         """cell bytes, word bytes, loops, span."""
@@ -125,6 +150,8 @@ class Exchanger:
                 values.append((f"{near}.stride[{i}]", piece.near_strides[i]))
         if self.unit.register("fill") is not None:
             values.append(("fill", 0))
+        if self.unit.register("line") is not None:
+            values.append(("line", 0))
         return self._interned(values)
 
     def _filled(self, piece: dma.Descriptor) -> tuple[tuple[str, int], ...]:

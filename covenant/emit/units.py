@@ -4,7 +4,9 @@ In: an `Acg` and register values of a launch. Out: word addresses in the order o
 the static checker and the interpreter; the emitter does not use it, so errors cannot cancel out.
 Quantities: `<port>.base`, `.bound[i]`, `.stride[i]` (loop 0 innermost), `.lane_stride`,
 `.word_stride`, `.tail_loop`, `.tail_lanes`; for a DMA `src`/`dst` `.base`, `.stride[i]`,
-`.word_stride`, `bound[i]`, `run`, `fill`, `value`. All in bytes but bounds, run and tails.
+`.word_stride`, `bound[i]`, `run`, `fill`, `value`, `line`, `at`. All in bytes but bounds, run and
+tails. With a `line`, rows are windows of lines: `src.base` is the first line, `at` where in it the
+first window starts, loop 0 moves along the line; bytes outside a line read as `value`.
 """
 
 from __future__ import annotations
@@ -79,6 +81,21 @@ class Dma:
         word = registers.get(f"{side}.word_stride", self.word_bytes)
         run = np.arange(registers.get("run", 1), dtype=np.int64) * word
         return (rows[:, None] + run[None, :]) & 0xFFFFFFFF
+
+    def windowed(self, registers: Registers) -> bool:
+        """Whether a launch reads rows of bytes that may leave their line."""
+        return bool(registers.get("line", 0)) and not registers.get("fill", 0)
+
+    def window_bytes(self, registers: Registers) -> Addresses:
+        """Source byte addresses [rows, run * word_bytes] of such a launch; -1 outside the line."""
+        bounds = [registers[f"bound[{i}]"] for i in range(self.loops)]
+        strides = [registers[f"src.stride[{i}]"] for i in range(self.loops)]
+        lines = strided(registers["src.base"], bounds, [0, *strides[1:]])
+        starts = strided(registers["at"], bounds, [strides[0], *[0] * (self.loops - 1)])
+        run = np.arange(registers.get("run", 1) * self.word_bytes, dtype=np.int64)
+        at = starts[:, None] + run[None, :]
+        inside = (at >= 0) & (at < registers["line"])
+        return np.where(inside, (lines[:, None] + at) & 0xFFFFFFFF, -1)
 
 
 @dataclass(frozen=True, slots=True)

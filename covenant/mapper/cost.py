@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from math import prod
 
 from covenant.acg.graph import Acg
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.codelets.ir import Role as TensorRole
 from covenant.mapper.banking import loss
@@ -99,7 +100,7 @@ class Cost:
 
 def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
     """The cost of any mapping, optimal or not."""
-    space = space_of(codelet, acg, binding_of(mapping))
+    space = space_of(fuse(codelet, mapping.fused), acg, binding_of(mapping))
     rows = {loop.dim: Row(loop.trips, loop.tile) for loop in mapping.levels[0].loops}
     moves = {
         o.port: _moves(space, mapping, mapping.placement(o.port), o, rows)

@@ -74,6 +74,7 @@ def extract(space: Space, choice: Choice) -> Mapping:
         inner=space.inner,
         placements=placements,
         proof=UNPROVEN,
+        fused=space.codelet.fused,
     )
 
 

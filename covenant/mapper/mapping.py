@@ -178,7 +178,11 @@ class Proof:
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """A whole mapping of one codelet; `steps[i]` binds codelet step i. A port has one placement per
-    memory on its path, outermost first."""
+    memory on its path, outermost first.
+
+    fused: two dims of the codelet that run as one (`codelets.fuse`); dims and axes of all other
+    fields are then those of the fused codelet, a home with overlapping rows excepted.
+    """
 
     codelet: str
     architecture: str
@@ -187,6 +191,7 @@ class Mapping:
     inner: tuple[str, ...]
     placements: tuple[Placement, ...]
     proof: Proof
+    fused: tuple[str, ...] = ()
 
     def placement(self, port: str) -> Placement:
         """The innermost placement of a port; KeyError when it has none."""

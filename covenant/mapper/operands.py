@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg, Capability, Compute, Port, Record, Transfer
-from covenant.codelets.ir import Codelet, Tensor
+from covenant.codelets.ir import Codelet, Source, Tensor
 from covenant.codelets.ir import Role as TensorRole
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
@@ -27,7 +27,7 @@ class Operand:
     dim or "", elements) per dim of the port's tile, outermost first, the last one packed; for a
     record only its own dim. strided: lanes have a stride of their own, else a beat is contiguous.
     record_bytes: size of one record, 0 for tensors. stream: transfer node between memory and
-    compute node.
+    compute node. source: of an input whose rows overlap off chip (`mapper.windows`).
     """
 
     port: str
@@ -42,6 +42,7 @@ class Operand:
     stream: str
     memory: str
     pad: int | None
+    source: Source | None = None
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -174,6 +175,7 @@ def _tensor_operand(
         stream=stream,
         memory=stream_memory(acg, acg.transfer(stream)),
         pad=tensor.pad,
+        source=tensor.source if tensor.role is TensorRole.INPUT else None,
     )
 
 

@@ -15,6 +15,7 @@ from covenant.acg.graph import Memory
 from covenant.codelets.ir import Codelet
 from covenant.mapper.mapping import Layout, LayoutAxis, Role
 from covenant.mapper.operands import Operand, reduction_dims
+from covenant.mapper.windows import dense_layout
 
 ALIGNMENT_BYTES = 64
 """Preferred alignment of buffers: one beat of a wide off-chip port."""
@@ -57,7 +58,9 @@ def padded_pitch(words: int, coefficient: int, lanes: int, memory: Memory) -> in
 
 def home_layout(operand: Operand, inner: Sequence[str], memory: Memory) -> Layout:
     """Layout of the whole tensor in the off-chip memory; `memory` is the on-chip one it is packed
-    for."""
+    for. Rows that overlap on chip are stored once."""
+    if operand.source is not None:
+        return dense_layout(operand, memory)
     return _layout(operand, operand.shape, inner, memory, on_chip=False)
 
 

@@ -29,6 +29,8 @@ SCHEMA_VERSION = 2
 def show(mapping: Mapping) -> str:
     """Text form: bindings, the loop nest with the exchanges at each level, buffers."""
     lines = [f"mapping {mapping.codelet} on {mapping.architecture}: {_proof(mapping.proof)}"]
+    if mapping.fused:
+        lines.append(f"  {' and '.join(mapping.fused)} run as one dim, {'_'.join(mapping.fused)}")
     for number, step in enumerate(mapping.steps, start=1):
         lines.append(f"  step {number}: {_step(step)}")
     lines += _nest(mapping)
@@ -114,6 +116,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "codelet": mapping.codelet,
         "architecture": mapping.architecture,
+        **({"fused": list(mapping.fused)} if mapping.fused else {}),
         "steps": [
             {
                 "node": s.node,
@@ -211,6 +214,7 @@ def from_json(tree: dict[str, Any]) -> Mapping:
             int(proof["workers"]),
             int(proof["pins"]),
         ),
+        fused=tuple(str(d) for d in tree.get("fused", ())),
     )
 
 

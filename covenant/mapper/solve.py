@@ -27,6 +27,7 @@ from covenant.mapper.objective import LATENCY, UNITS, Objective, Term, value
 from covenant.mapper.search import FAR, Found, Search, least, refine
 from covenant.mapper.space import Space, space_of
 from covenant.mapper.verify import verify
+from covenant.mapper.windows import fused_forms
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,10 @@ def _spaces(codelet: Codelet, acg: Acg) -> list[Space]:
     if not candidates.bindings:
         raise no_binding(codelet, acg, candidates.refusals)
     spaces = [space_of(codelet, acg, binding) for binding in candidates.bindings]
+    spaces += [
+        space_of(form.codelet, acg, form.binding)
+        for form in fused_forms(codelet, acg, candidates.bindings)
+    ]
     unreachable = [no_path(codelet, acg, space) for space in spaces]
     spaces = [s for s, error in zip(spaces, unreachable, strict=True) if error is None]
     if not spaces:

@@ -3,7 +3,7 @@
 In: codelet, architecture, binding. Out: a `Space`, read by the constraint families, `cost` and the
 extraction of a mapping. Choices left out on purpose (both keep the optimum or nearly so):
 per trip count only the smallest tile of each granularity; a dim of the reduction that shares an
-axis with another dim (a filter window) is not split.
+axis with another dim (a filter window), or holds one, is not split.
 """
 
 from __future__ import annotations
@@ -186,6 +186,7 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding) -> Space:
         window = dim.name in reduced and any(
             dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
         )
+        window = window or any(o.source is not None and o.packed == dim.name for o in placed)
         whole = (Row(1, dim.extent),)
         if window or (dim.name in reduced and not resumable):
             rows[dim.name] = whole

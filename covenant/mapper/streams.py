@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import prod
 
 from covenant.acg.graph import Acg
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.mapper.candidates import Binding
 from covenant.mapper.mapping import Layout, Mapping
@@ -62,6 +63,7 @@ def binding_of(mapping: Mapping) -> Binding:
 
 def job_counts(mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int]) -> JobCounts:
     """Counters of a launch over `tile` (iterations of every dim; dims left out count as 1)."""
+    codelet = fuse(codelet, mapping.fused)
     placed = operands(codelet, acg, binding_of(mapping))
     extents = step_extents(acg, codelet, binding_of(mapping))
     reduced = reduction_dims(codelet)
@@ -96,6 +98,7 @@ def pattern(
     tile: iterations of every dim in this launch; origin: position of the launch inside the resident
     tile, per dim (0 where left out).
     """
+    codelet = fuse(codelet, mapping.fused)
     operand = next(o for o in operands(codelet, acg, binding_of(mapping)) if o.port == port)
     layout = mapping.placement(port).layout
     return operand_pattern(mapping, codelet, acg, operand, layout, tile, origin or {})

@@ -28,6 +28,7 @@ from covenant.mapper.placement import (
     padded_pitch,
     round_up,
 )
+from covenant.mapper.window_traffic import rows_of, tile_words, totals
 
 Tiles = Map[str, tuple[int, int, int]]
 """Dim -> (extent, trips, tile)."""
@@ -105,7 +106,9 @@ def path(acg: Acg, operand: Operand) -> Path:
 def groups(operand: Operand, inner: Sequence[str]) -> tuple[Group, ...]:
     """The axis groups of an operand, the one with its rows last."""
     count = len(operand.indices)
-    if operand.record_bytes:
+    if operand.source is not None:
+        runs = [a for a in range(count) if len(operand.indices[a].dims) > 1 or a >= count - 2]
+    elif operand.record_bytes:
         runs = [count - 1] if count else []
     elif operand.strided:
         after = list(range(operand.packed_axis + 1, count))
@@ -133,6 +136,8 @@ def columns(operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: 
     if not group.run:
         (axis,) = group.axes
         return _counted(operand, axis, tiles, memory)
+    if operand.source is not None:
+        return _window_columns(operand, group, tiles, memory, road)
     if operand.record_bytes:
         return _record_columns(operand, group, tiles, memory, road)
     if not operand.strided:
@@ -319,6 +324,19 @@ def _box_cycles(
         body = first.real * _box_cycles(spans[1:], sizes[1:], word, road, whole=whole)
     row = prod(s.span for s in spans[1:-1]) * -(-last.span * word // road.bus)
     return body + (first.low + first.high) * row
+
+
+def _window_columns(
+    operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
+) -> Columns:
+    """Lines and windows of a windowed operand; a window itself is never split."""
+    *outer, along, _ = group.axes
+    clip = operand.pad is not None
+    lines = [_spans(operand.indices[a], operand.shape[a], tiles, 1, clip=clip) for a in outer]
+    extents = [_extent(operand.indices[a], tiles) for a in (*outer, along)]
+    rows = rows_of(operand, memory, road.bus, road.row_cycles)
+    moved = totals(rows, lines, *tiles[operand.indices[along].dims[0]])
+    return Columns(tile_words(operand, extents, memory), *moved)
 
 
 def _cell_columns(

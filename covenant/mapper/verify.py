@@ -15,19 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.graph import Acg, Capability, Memory, Port
+from covenant.codelets.fuse import fuse, fusions
 from covenant.codelets.ir import Codelet
+from covenant.codelets.ir import Role as TensorRole
 from covenant.core.affine import Affine
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
 from covenant.core.dtypes import DType
 from covenant.mapper.mapping import Mapping, Placement, Role
 from covenant.mapper.verify_binding import binding_faults, capability_of, chained_extent
+from covenant.mapper.verify_fusion import fusion_faults, window_faults
 from covenant.mapper.verify_layout import Shape, layout_faults, stream_faults, word_faults
 
 
 def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ...]:
     """Everything that is wrong with a mapping, in a fixed order."""
     span = Span(mapping.architecture)
-    found = [Diagnostic("MAP010", f, span) for f in binding_faults(mapping, codelet, acg)]
+    if mapping.fused and mapping.fused not in fusions(codelet):
+        names = " and ".join(f"'{d}'" for d in mapping.fused)
+        return (Diagnostic("MAP010", f"{names} cannot run as one dim", span),)
+    layer, codelet = codelet, fuse(codelet, mapping.fused)
+    found = [Diagnostic("MAP010", f, span) for f in fusion_faults(layer, codelet)]
+    found += [Diagnostic("MAP010", f, span) for f in binding_faults(mapping, codelet, acg)]
     if not found:
         found += [Diagnostic("MAP011", f, span) for f in _nest_faults(mapping, codelet, acg)]
     if found:
@@ -184,6 +192,7 @@ def _tensor_shape(
         stream,
         written,
         tensor.pad is not None,
+        tensor.source if tensor.role is TensorRole.INPUT else None,
     )
 
 
@@ -272,6 +281,10 @@ def _one_placement(
     home = placement.role is not Role.PARTIAL
     word = memory.word_bytes
     yield from layout_faults(f"tile of '{port}'", placement.layout, sizes, shape, word)
+    if shape.source is not None:
+        source = shape.source
+        yield from window_faults(port, placement.home, placement.layout, source, shape.dtype, word)
+        return
     if home:
         yield from layout_faults(f"home of '{port}'", placement.home, shape.shape, shape, word)
     elif placement.home.bytes:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.graph import Memory, Transfer
-from covenant.codelets.ir import Codelet
+from covenant.codelets.ir import Codelet, Source
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.mapper.mapping import Layout, LayoutAxis, Mapping, Placement
@@ -37,6 +37,8 @@ class Shape:
     stream: str
     written: bool
     padded: bool
+    source: Source | None = None
+    """Where the tensor's rows lie in the layer's tensor, when they overlap there."""
 
     def axis(self, dim: str) -> int:
         """Axis that a dim moves along, -1 when there is none."""

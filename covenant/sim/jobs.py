@@ -62,10 +62,22 @@ def run_dma(dma: Dma, registers: Registers, memories: Memories) -> int:
     if registers.get("fill", 0):
         target[to.ravel()] = registers["value"] & 0xFF
         return 0
+    if dma.windowed(registers):
+        target[to.ravel()] = _windows(dma, registers, memories).reshape(-1, word)
+        return int(to.size) * word
     source = memories.view(dma.source.name, word)
     at = memories.words(dma.source.name, dma.addresses(registers, "src"), word)
     target[to.ravel()] = source[at.ravel()]
     return int(to.size) * word
+
+
+def _windows(dma: Dma, registers: Registers, memories: Memories) -> NDArray[np.uint8]:
+    """Bytes of windows, `value` where they leave their line."""
+    at = dma.window_bytes(registers)
+    inside = at >= 0
+    memories.words(dma.source.name, at[inside], 1)
+    found = memories.arrays[dma.source.name][np.where(inside, at, 0)]
+    return np.where(inside, found, np.uint8(registers["value"] & 0xFF))
 
 
 def run_compute(unit: ComputeUnit, registers: Registers, memories: Memories) -> int:

@@ -153,10 +153,10 @@ def check_transfers(acg: Acg, findings: Findings) -> None:
         elif transfer.is_stream:
             _check_stream_attributes(acg, transfer, findings)
         else:
-            _check_dma_attributes(transfer, findings)
+            _check_dma_attributes(acg, transfer, findings)
 
 
-def _check_dma_attributes(transfer: Transfer, findings: Findings) -> None:
+def _check_dma_attributes(acg: Acg, transfer: Transfer, findings: Findings) -> None:
     at: Path = ("transfers", transfer.name)
     if not transfer.bytes_per_cycle:
         message = f"'{transfer.name}' joins two memories and lacks `bytes_per_cycle`"
@@ -166,7 +166,9 @@ def _check_dma_attributes(transfer: Transfer, findings: Findings) -> None:
         if used or written:
             message = f"`{key}` has no meaning for '{transfer.name}', which joins two memories"
             findings.report_key("ACG026", (*at, key), message, "remove it")
-    _check_abilities(transfer, ("fill",), "a DMA", findings)
+    source = {memory.name: memory for memory in acg.memories}[transfer.source]
+    possible = ("fill", "windows") if source.off_chip else ("fill",)
+    _check_abilities(transfer, possible, "a DMA into a memory", findings)
 
 
 def _check_stream_attributes(acg: Acg, transfer: Transfer, findings: Findings) -> None:

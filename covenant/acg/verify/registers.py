@@ -90,6 +90,9 @@ def _dma_words(transfer: Transfer, words: Vocabulary) -> None:
     if "fill" in transfer.abilities:
         reason = f"'{transfer.name}' has the ability 'fill'"
         words.needed.update(dict.fromkeys(("fill", "value"), reason))
+    if "windows" in transfer.abilities:
+        reason = f"'{transfer.name}' has the ability 'windows'"
+        words.needed.update(dict.fromkeys(("line", "at", "value"), reason))
     words.possible.extend(("src.word_stride", "dst.word_stride"))
 
 
