@@ -17,6 +17,8 @@ module cvn_dma_jobs
   parameter cvn_dma_pkg::registers_t Registers = '0,
   /// Whether the channels can write a constant.
   parameter bit HasFill = 1'b0,
+  /// Whether the channels can load windows: rows of bytes that may leave their line.
+  parameter bit HasWindows = 1'b0,
   parameter type job_t = logic,
   localparam int unsigned ChannelBits = (Channels > 1) ? $clog2(Channels) : 1
 ) (
@@ -87,10 +89,18 @@ module cvn_dma_jobs
       job_o.fill  = regs[Registers.fill][0];
       job_o.value = regs[Registers.value][7:0];
     end
-    fold          = job_o.fill || regs[Registers.dram_stride] == reg_t'(regs[Registers.run] << 3);
+    if (HasWindows) begin
+      job_o.value    = regs[Registers.value][7:0];
+      job_o.line     = regs[Registers.line];
+      job_o.at       = regs[Registers.at];
+      job_o.windowed = !job_o.fill && job_o.line != '0;
+    end
+    fold          = !job_o.windowed && (job_o.fill || regs[Registers.dram_stride] == reg_t'(regs[Registers.run] << 3));
     job_o.words   = fold ? regs[Registers.run] * regs[Registers.bound] : regs[Registers.run];
     // A fill has no DRAM side: all its rows start in lane 0.
     job_o.dram    = job_o.fill ? '0 : regs[Registers.dram];
+    // The register is the start of the line; `at` leads from there to the first window.
+    if (job_o.windowed) job_o.dram = regs[Registers.dram] + job_o.at;
     for (int unsigned i = 0; i < Loops; i++) begin
       job_o.bound[i]       = (fold && i == 0) ? 32'd1 : regs[Registers.bound+i];
       job_o.dram_stride[i] = job_o.fill ? '0 : regs[Registers.dram_stride+i];
@@ -106,6 +116,8 @@ module cvn_dma_jobs
     `CVN_ASSERT(BoundPositive, !valid_o || job_o.bound[i] != '0,
                 "A DMA job has a loop of 0 iterations; bounds must be at least 1.")
   end
-  `CVN_ASSERT(Aligned, !valid_o || (job_o.dram[2:0] == '0 && job_o.l1[2:0] == '0),
+  `CVN_ASSERT(Aligned, !valid_o || job_o.l1[2:0] == '0,
+              "A DMA job starts at an L1 address that is not a multiple of 8 bytes.")
+  `CVN_ASSERT(FarAligned, !valid_o || job_o.windowed || job_o.dram[2:0] == '0,
               "A DMA job starts at an address that is not a multiple of 8 bytes.")
 endmodule

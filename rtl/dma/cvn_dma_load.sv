@@ -1,6 +1,6 @@
 /// DMA from DRAM to L1: N-dimensional strided copies and constant fills.
 ///
-/// Purpose: jobs of all channels are served round robin. Requests run ahead of data by up to
+/// Purpose: copies, windows and fills; jobs of all channels are served round robin. Requests run ahead of data by up to
 /// Outstanding bursts and JobsInFlight jobs, so jobs follow one another without a lost beat.
 /// Latency: burst request 1 cycle after the job is offered; a word is offered to L1 in the cycle
 /// after its beat; the job is done in the cycle after its last write grant.
@@ -18,6 +18,8 @@ module cvn_dma_load
   parameter cvn_dma_pkg::registers_t Registers = '0,
   /// Whether jobs can write a constant.
   parameter bit HasFill = 1'b0,
+  /// Whether jobs can load windows.
+  parameter bit HasWindows = 1'b0,
   /// Words per beat and TCDM ports.
   parameter int unsigned Lanes = 0,
   parameter int unsigned MaxBeats = 0,
@@ -60,6 +62,9 @@ module cvn_dma_load
     channel_t         channel;
     logic             fill;
     logic [7:0]       value;
+    logic             windowed;
+    reg_t             line;
+    reg_t             at;
     reg_t             dram;
     reg_t             l1;
     reg_t             run;
@@ -89,6 +94,7 @@ module cvn_dma_load
     .Loops     (Loops),
     .Registers (Registers),
     .HasFill   (HasFill),
+    .HasWindows(HasWindows),
     .job_t     (job_t)
   ) i_jobs (
     .clk_i       (clk_i),
@@ -118,8 +124,8 @@ module cvn_dma_load
   );
 
   // ---- Request side ------------------------------------------------------------------------------
-  logic ahead_valid, ahead_taken, ahead_last, burst_valid, burst_ready, burst_last;
-  reg_t ahead_dram, ahead_l1;
+  logic ahead_valid, ahead_taken, ahead_last, burst_valid, burst_ready;
+  reg_t ahead_dram, ahead_l1, ahead_offset;
   job_t ahead_job;
   outstanding_t outstanding_d, outstanding_q;
 
@@ -137,26 +143,29 @@ module cvn_dma_load
     .row_ready_i (ahead_taken),
     .row_dram_o  (ahead_dram),
     .row_l1_o    (ahead_l1),
+    .row_offset_o(ahead_offset),
     .row_last_o  (ahead_last),
     .row_job_o   (ahead_job)
   );
 
-  cvn_dma_bursts #(
-    .Lanes    (Lanes),
-    .MaxBeats (MaxBeats)
-  ) i_bursts (
+  cvn_dma_requests #(
+    .HasWindows (HasWindows),
+    .Lanes      (Lanes),
+    .MaxBeats   (MaxBeats),
+    .job_t      (job_t)
+  ) i_requests (
     .clk_i         (clk_i),
     .rst_ni        (rst_ni),
     .clr_i         (clr_i),
     .row_valid_i   (ahead_valid),
     .row_ready_o   (ahead_taken),
     .row_dram_i    (ahead_dram),
-    .row_words_i   (ahead_job.words),
+    .row_offset_i  (ahead_offset),
+    .row_job_i     (ahead_job),
     .burst_valid_o (burst_valid),
     .burst_ready_i (burst_ready),
     .burst_addr_o  (ar_addr_o),
-    .burst_len_o   (ar_len_o),
-    .burst_last_o  (burst_last)
+    .burst_len_o   (ar_len_o)
   );
 
   logic may_request;
@@ -167,9 +176,10 @@ module cvn_dma_load
                          outstanding_t'(r_valid_i && r_ready_o && r_last_i);
 
   // ---- Data side ---------------------------------------------------------------------------------
-  logic row_valid, row_taken, row_last, beat_valid, beat_enter, beat_burst_last, beat_job_last;
-  reg_t row_dram, row_l1;
+  logic row_valid, row_taken, row_last, beat_enter, beat_burst_last, beat_job_last;
+  reg_t row_dram, row_l1, row_offset;
   job_t row_job;
+  word_t [Lanes-1:0] beat_data;
   logic [Lanes-1:0] beat_mask, lane_ready, lane_enter, lane_valid, lane_leave;
   reg_t [Lanes-1:0] beat_addr;
   lane_word_t lane_word[Lanes];
@@ -194,35 +204,40 @@ module cvn_dma_load
     .row_ready_i (row_taken),
     .row_dram_o  (row_dram),
     .row_l1_o    (row_l1),
+    .row_offset_o(row_offset),
     .row_last_o  (row_last),
     .row_job_o   (row_job)
   );
 
-  cvn_dma_beats #(
-    .Lanes    (Lanes),
-    .MaxBeats (MaxBeats),
-    .job_t    (job_t)
-  ) i_beats (
-    .clk_i        (clk_i),
-    .rst_ni       (rst_ni),
-    .clr_i        (clr_i),
-    .row_valid_i  (row_valid),
-    .row_ready_o  (row_taken),
-    .row_dram_i   (row_dram),
-    .row_l1_i     (row_l1),
-    .row_last_i   (row_last),
-    .row_job_i    (row_job),
-    .beat_valid_o (beat_valid),
-    .beat_ready_i (beat_enter),
-    .beat_mask_o  (beat_mask),
-    .beat_addr_o  (beat_addr),
-    .burst_last_o (beat_burst_last),
-    .job_last_o   (beat_job_last)
+  cvn_dma_words #(
+    .HasWindows (HasWindows),
+    .Lanes      (Lanes),
+    .MaxBeats   (MaxBeats),
+    .job_t      (job_t)
+  ) i_words (
+    .clk_i         (clk_i),
+    .rst_ni        (rst_ni),
+    .clr_i         (clr_i),
+    .row_valid_i   (row_valid),
+    .row_ready_o   (row_taken),
+    .row_dram_i    (row_dram),
+    .row_l1_i      (row_l1),
+    .row_offset_i  (row_offset),
+    .row_last_i    (row_last),
+    .row_job_i     (row_job),
+    .r_valid_i     (r_valid_i),
+    .r_ready_o     (r_ready_o),
+    .r_data_i      (r_data_i),
+    .burst_last_o  (beat_burst_last),
+    .enter_o       (beat_enter),
+    .lanes_ready_i (lanes_ready),
+    .mask_o        (beat_mask),
+    .addr_o        (beat_addr),
+    .data_o        (beat_data),
+    .job_last_o    (beat_job_last)
   );
 
   assign lanes_ready = (beat_mask & ~lane_ready) == '0 && tag_ready;
-  assign r_ready_o   = beat_valid && !row_job.fill && lanes_ready;
-  assign beat_enter  = beat_valid && lanes_ready && (row_job.fill || r_valid_i);
   assign lane_enter  = beat_enter ? beat_mask : '0;
 
   for (genvar l = 0; l < int'(Lanes); l++) begin : gen_lane
@@ -235,8 +250,7 @@ module cvn_dma_load
       .clr_i   (clr_i),
       .valid_i (lane_enter[l]),
       .ready_o (lane_ready[l]),
-      .data_i  ('{tag: tag, addr: beat_addr[l],
-                  data: row_job.fill ? {cvn_pkg::WordBytes{row_job.value}} : r_data_i[l]}),
+      .data_i  ('{tag: tag, addr: beat_addr[l], data: beat_data[l]}),
       .valid_o (lane_valid[l]),
       .ready_i (tcdm_rsp_i[l].gnt),
       .data_o  (lane_word[l])

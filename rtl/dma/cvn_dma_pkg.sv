@@ -13,6 +13,9 @@ package cvn_dma_pkg;
     /// Only channels that can fill have these two.
     int unsigned fill;
     int unsigned value;
+    /// Only channels that load windows have these two.
+    int unsigned line;
+    int unsigned at;
   } registers_t;
 
 endpackage

@@ -25,6 +25,8 @@ module cvn_dma_rows
   input  logic  row_ready_i,
   output reg_t  row_dram_o,
   output reg_t  row_l1_o,
+  /// DRAM bytes from the first row of loop 0 to this one.
+  output reg_t  row_offset_o,
   output logic  row_last_o,
   /// The job of the row; its address fields are those of the first row.
   output job_t  row_job_o
@@ -42,6 +44,11 @@ module cvn_dma_rows
   assign row_dram_o  = dram_q[0];
   assign row_l1_o    = l1_q[0];
   assign row_job_o   = job_q;
+  if (Loops > 1) begin : gen_offset
+    assign row_offset_o = dram_q[0] - dram_q[1];
+  end else begin : gen_one_loop
+    assign row_offset_o = dram_q[0] - job_q.dram;
+  end
   assign row_last_o  = &ends;
 
   always_comb begin

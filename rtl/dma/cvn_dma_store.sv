@@ -59,6 +59,9 @@ module cvn_dma_store
     channel_t         channel;
     logic             fill;
     logic [7:0]       value;
+    logic             windowed;
+    reg_t             line;
+    reg_t             at;
     reg_t             dram;
     reg_t             l1;
     reg_t             run;
@@ -90,6 +93,7 @@ module cvn_dma_store
     .Loops     (Loops),
     .Registers (Registers),
     .HasFill   (1'b0),
+    .HasWindows(1'b0),
     .job_t     (job_t)
   ) i_jobs (
     .clk_i       (clk_i),
@@ -105,7 +109,7 @@ module cvn_dma_store
 
   // ---- Request side ------------------------------------------------------------------------------
   logic ahead_valid, ahead_taken, ahead_last, burst_valid, burst_ready, burst_last;
-  reg_t ahead_dram, ahead_l1;
+  reg_t ahead_dram, ahead_l1, ahead_offset;
   job_t ahead_job;
   logic open_ready, open_valid;
   burst_t open_burst;
@@ -124,6 +128,7 @@ module cvn_dma_store
     .row_ready_i (ahead_taken),
     .row_dram_o  (ahead_dram),
     .row_l1_o    (ahead_l1),
+    .row_offset_o(ahead_offset),
     .row_last_o  (ahead_last),
     .row_job_o   (ahead_job)
   );
@@ -173,7 +178,7 @@ module cvn_dma_store
 
   // ---- Data side ---------------------------------------------------------------------------------
   logic row_valid, row_taken, row_last, beat_valid, beat_enter, beat_burst_last, beat_job_last;
-  reg_t row_dram, row_l1;
+  reg_t row_dram, row_l1, row_offset;
   job_t row_job;
   logic [Lanes-1:0] beat_mask, lane_ready, lane_enter, word_valid, word_taken;
   reg_t [Lanes-1:0] beat_addr;
@@ -195,6 +200,7 @@ module cvn_dma_store
     .row_ready_i (row_taken),
     .row_dram_o  (row_dram),
     .row_l1_o    (row_l1),
+    .row_offset_o(row_offset),
     .row_last_o  (row_last),
     .row_job_o   (row_job)
   );
