@@ -185,6 +185,7 @@ module cvn_cluster
     .LoadLoops        (LoadLoops),
     .LoadOutstanding  (LoadOutstanding),
     .LoadHasFill      (LoadHasFill),
+    .LoadHasWindows   (LoadHasWindows),
     .NumLoadRegs      (NumLoadRegs),
     .LoadRegisters    (LoadRegisters),
     .LoadReset        (LoadReset),

@@ -133,7 +133,8 @@ def _memories(acg: Acg, roles: _Roles) -> list[str]:
 
 def _dma(acg: Acg, role: str, transfer: Transfer, units: Sequence[ControlUnit]) -> list[str]:
     unit = units[0]
-    near, far = ("dst", "src") if role == "Load" else ("src", "dst")
+    load = role == "Load"
+    near, far = ("dst", "src") if load else ("src", "dst")
     fill = "fill" in transfer.abilities
     names = {
         "dram": f"{far}.base",
@@ -146,16 +147,22 @@ def _dma(acg: Acg, role: str, transfer: Transfer, units: Sequence[ControlUnit]) 
     }
     places = {key: place(acg, unit, name, transfer.loops) for key, name in names.items()}
     places["fill"] = place(acg, unit, "fill", 0) if fill else 0
-    places["value"] = place(acg, unit, "value", 0) if fill else 0
+    windows = "windows" in transfer.abilities
+    places["value"] = place(acg, unit, "value", 0) if fill or windows else 0
+    places |= {key: place(acg, unit, key, 0) if windows else 0 for key in ("line", "at")}
     return [
         number(f"{role}Channels", transfer.channels),
         number(f"{role}Loops", transfer.loops),
         number(f"{role}Outstanding", transfer.outstanding),
-        *([f"localparam bit {role}HasFill = 1'b{int(fill)};"] if role == "Load" else []),
+        *([_flag("LoadHasFill", fill), _flag("LoadHasWindows", windows)] if load else []),
         number(f"Num{role}Regs", len(unit.registers)),
         f"localparam cvn_dma_pkg::registers_t {role}Registers = {struct(places)};",
         *reset(role, unit),
     ]
+
+
+def _flag(name: str, value: bool) -> str:
+    return f"localparam bit {name} = 1'b{int(value)};"
 
 
 def _control(acg: Acg, roles: _Roles) -> list[str]:

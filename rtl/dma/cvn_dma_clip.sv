@@ -18,10 +18,10 @@ module cvn_dma_clip
   output reg_t end_o,
   output reg_t first_o
 );
-  reg_t before, room, reach;
+  reg_t early, room, reach;
 
-  assign before  = at_i[31] ? -at_i : '0;
-  assign lead_o  = (before < size_i) ? before : size_i;
+  assign early   = at_i[31] ? -at_i : '0;
+  assign lead_o  = (early < size_i) ? early : size_i;
   // Bytes of the line from the start of the window on; negative when it starts behind the line.
   assign room    = line_i - at_i;
   assign reach   = room[31] ? '0 : (room < size_i) ? room : size_i;

@@ -39,7 +39,7 @@ module cvn_dma_jobs
   channel_t last_d, last_q, chosen;
   logic locked_d, locked_q;
   reg_t [NumRegs-1:0] regs;
-  logic fold;
+  logic adjacent, fold;
 
   // ---- Round robin -------------------------------------------------------------------------------
   always_comb begin
@@ -95,7 +95,8 @@ module cvn_dma_jobs
       job_o.at       = regs[Registers.at];
       job_o.windowed = !job_o.fill && job_o.line != '0;
     end
-    fold          = !job_o.windowed && (job_o.fill || regs[Registers.dram_stride] == reg_t'(regs[Registers.run] << 3));
+    adjacent      = regs[Registers.dram_stride] == reg_t'(regs[Registers.run] << 3);
+    fold          = !job_o.windowed && (job_o.fill || adjacent);
     job_o.words   = fold ? regs[Registers.run] * regs[Registers.bound] : regs[Registers.run];
     // A fill has no DRAM side: all its rows start in lane 0.
     job_o.dram    = job_o.fill ? '0 : regs[Registers.dram];

@@ -1,5 +1,5 @@
 /// Bench top of the load DMA: engine alone, TCDM ports as plain vectors. Register order of a channel:
-/// src, dst, run, word_stride, bound[], src_stride[], dst_stride[], fill, value.
+/// src, dst, run, word_stride, bound[], src_stride[], dst_stride[], fill, value, line, at.
 module cvn_dma_load_tb
   import cvn_pkg::*;
 #(
@@ -8,7 +8,7 @@ module cvn_dma_load_tb
   parameter int unsigned Lanes       = 8,
   parameter int unsigned MaxBeats    = 64,
   parameter int unsigned Outstanding = 32,
-  localparam int unsigned NumRegs    = 6 + 3 * Loops
+  localparam int unsigned NumRegs    = 8 + 3 * Loops
 ) (
   input  logic                             clk_i,
   input  logic                             rst_ni,
@@ -33,7 +33,8 @@ module cvn_dma_load_tb
 );
   localparam cvn_dma_pkg::registers_t Registers = '{
     dram: 0, l1: 1, run: 2, word_stride: 3, bound: 4, dram_stride: 4 + Loops,
-    l1_stride: 4 + 2 * Loops, fill: 4 + 3 * Loops, value: 5 + 3 * Loops
+    l1_stride: 4 + 2 * Loops, fill: 4 + 3 * Loops, value: 5 + 3 * Loops,
+    line: 6 + 3 * Loops, at: 7 + 3 * Loops
   };
   tcdm_req_t req[Lanes];
   tcdm_rsp_t rsp[Lanes];
@@ -44,6 +45,7 @@ module cvn_dma_load_tb
     .Loops       (Loops),
     .Registers   (Registers),
     .HasFill     (1'b1),
+    .HasWindows  (1'b1),
     .Lanes       (Lanes),
     .MaxBeats    (MaxBeats),
     .Outstanding (Outstanding),

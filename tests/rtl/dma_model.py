@@ -29,6 +29,27 @@ class Job:
     l1_stride: tuple[int, ...] = (0,) * LOOPS
     fill: bool = False
     value: int = 0
+    line: int = 0
+    at: int = 0
+
+    def content(self, dram: Words) -> Words:
+        """What a load writes, word by word in the order of `words`, from the words of DRAM."""
+        filled = np.uint64(int.from_bytes(bytes([self.value] * 8)))
+        far, near = self.words()
+        if self.fill:
+            return np.full(len(near), filled)
+        if not self.line:
+            return dram[far]
+        source, found = dram.view(np.uint8), []
+        for outer in np.ndindex(*self.bound[::-1]):
+            first, *rest = outer[::-1]
+            line = self.dram + sum(
+                i * s for i, s in zip(rest, self.dram_stride[1:], strict=True)
+            )
+            start = self.at + first * self.dram_stride[0]
+            places = range(start, start + 8 * self.run)
+            found += [source[line + p] if 0 <= p < self.line else self.value for p in places]
+        return np.array(found, np.uint8).view(np.uint64)
 
     def words(self) -> tuple[list[int], list[int]]:
         """DRAM and L1 word addresses in the order of transfer."""
@@ -68,6 +89,35 @@ def random_job(rng: np.random.Generator, dram_words: int, l1_words: int, kind: s
         inside = low and all(high)
         unique = len(set(near)) == len(near) and (kind != "store" or len(set(far)) == len(far))
         if inside and unique:
+            return job
+
+
+def random_windows(rng: np.random.Generator, dram_words: int, l1_words: int) -> Job:
+    """A job of windows: lines and windows start at any byte, windows leave their line."""
+    while True:
+        run = int(rng.choice([1, 2, 3, 5, 8, 13, 20]))
+        line = int(rng.choice([1, 5, 21, 64, 100, 400]))
+        bound = tuple(int(n) for n in rng.integers(1, (12, 4, 3, 3)))
+        stride = int(rng.integers(-9, 50))
+        job = Job(
+            dram=int(rng.integers(8 * dram_words)),
+            l1=8 * int(rng.integers(l1_words)),
+            run=run,
+            bound=bound,
+            dram_stride=(stride, *(int(n) for n in rng.integers(-500, 501, LOOPS - 1))),
+            l1_stride=tuple(8 * int(n) for n in rng.integers(-80, 81, LOOPS)),
+            value=int(rng.integers(256)),
+            line=line,
+            at=int(rng.integers(-line - 8 * run, line + 20)),
+        )
+        lines = [
+            job.dram + sum(i * s for i, s in zip(index, job.dram_stride[1:], strict=True))
+            for index in np.ndindex(*bound[1:])
+        ]
+        _, near = job.words()
+        inside = min(near) >= 0 and max(near) < l1_words
+        inside &= min(lines) >= 0 and max(lines) + line <= 8 * dram_words
+        if inside and len(set(near)) == len(near):
             return job
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtl.bench import Bench
-from rtl.dma_model import LOOPS, AxiMemory, Job, Words, random_job
+from rtl.dma_model import LOOPS, AxiMemory, Job, Words, random_job, random_windows
 
 pytestmark = pytest.mark.rtl
 
@@ -19,7 +19,11 @@ SOURCES = [
     "dma/cvn_dma_pkg.sv",
     *(f"dma/cvn_dma_{name}.sv" for name in ("jobs", "rows", "bursts", "beats")),
 ]
-LOAD = [*SOURCES, "dma/cvn_dma_completion.sv", "dma/cvn_dma_load.sv", "tb/cvn_dma_load_tb.sv"]
+LOAD = [
+    *SOURCES,
+    *(f"dma/cvn_dma_{name}.sv" for name in ("clip", "requests", "windows", "words")),
+    *("dma/cvn_dma_completion.sv", "dma/cvn_dma_load.sv", "tb/cvn_dma_load_tb.sv"),
+]
 STORE = [*SOURCES, "dma/cvn_dma_read_lane.sv", "dma/cvn_dma_store.sv", "tb/cvn_dma_store_tb.sv"]
 COMMON = {"clr_i": 1, "job_valid_i": 8, "job_ready_o": 8, "regs_i": 32, "job_done_o": 8}
 COMMON |= {"idle_o": 1, "tcdm_valid_o": 8, "tcdm_addr_o": 32, "tcdm_gnt_i": 8}
@@ -85,7 +89,7 @@ def _registers(job: Job, count: int) -> Words:
     strides = (job.l1_stride, job.dram_stride) if store else (job.dram_stride, job.l1_stride)
     values = [far, near, job.run, job.word_stride, *job.bound, *strides[0], *strides[1]]
     if not store:
-        values += [int(job.fill), job.value]
+        values += [int(job.fill), job.value, job.line, job.at]
     return np.array([value & 0xFFFFFFFF for value in values], np.uint32)
 
 
@@ -101,7 +105,7 @@ def run_load(bench: Bench, lanes: int, jobs: list[deque[Job]], rates: Rates, see
     axi = AxiMemory(dram, lanes, rng, rates.latency, rates.pause)
     channels = Channels(bench, jobs, rates, rng)
     for axi.cycle in range(200_000):
-        channels.drive(6 + 3 * LOOPS)
+        channels.drive(8 + 3 * LOOPS)
         beat = axi.read_beat()
         if beat is not None:
             bench["r_data_i"][:] = beat[0]
@@ -113,9 +117,8 @@ def run_load(bench: Bench, lanes: int, jobs: list[deque[Job]], rates: Rates, see
         if beat is not None and bench.get("r_ready_o"):
             axi.read_taken()
         for job in channels.sample():
-            far, near = job.words()
-            fill = np.uint64(int.from_bytes(bytes([job.value] * 8)))
-            wanted = np.full(len(near), fill) if job.fill else dram[far]
+            _, near = job.words()
+            wanted = job.content(dram)
             assert np.array_equal(l1[near], wanted), f"done before its words were written: {job}"
         granted = bench.get("tcdm_valid_o") & bench.get("tcdm_gnt_i")
         for lane in range(lanes):
@@ -202,7 +205,9 @@ def test_load_moves_every_word_of_random_jobs(lanes: int, max_beats: int) -> Non
         jobs: list[deque[Job]] = [deque() for _ in range(4)]
         for channel in range(4):
             for _ in range(12):
-                job = random_job(rng, DRAM_WORDS, region, "load")
+                windows = rng.random() < 0.4
+                draw = random_windows if windows else random_load
+                job = draw(rng, DRAM_WORDS, region)
                 jobs[channel].append(_moved(job, 8 * region * channel))
         # Jobs of one channel may overlap; the next one may then already have written.
         for queue in jobs:
@@ -225,6 +230,10 @@ def test_store_moves_every_word_of_random_jobs(lanes: int, max_beats: int) -> No
             queue.clear()
             queue.extend(kept)
         run_store(bench, lanes, jobs, rates, seed)
+
+
+def random_load(rng: np.random.Generator, dram_words: int, l1_words: int) -> Job:
+    return random_job(rng, dram_words, l1_words, "load")
 
 
 def _moved(job: Job, l1: int) -> Job:
@@ -258,6 +267,21 @@ def test_load_folds_short_contiguous_rows_into_full_beats() -> None:
     bench = _load_bench(8, 64)
     job = Job(8, 0, 2, 1024, (128, 1, 1, 1), (16, 0, 0, 0), (8, 0, 0, 0))
     assert run_load(bench, 8, [deque([job]), deque(), deque(), deque()], Rates(), 0) <= 33 + 8
+
+
+@pytest.mark.parametrize(
+    ("step", "run", "at", "cycles"),
+    [(6, 3, 0, 64), (6, 3, -9, 64), (48, 6, 0, 20), (64, 8, 1, 32), (1, 8, -600, 16)],
+)
+def test_load_takes_a_window_per_cycle_and_beat(
+    step: int, run: int, at: int, cycles: int
+) -> None:
+    """A window in one beat takes a cycle, one in two beats two, one outside its line one."""
+    bench = _load_bench(8, 64)
+    count = 16 if run > 3 else 50
+    job = Job(0, 0, run, bound=(count, 1, 1, 1), dram_stride=(step, 0, 0, 0), line=4096, at=at)
+    job = replace(job, l1_stride=(8 * run, 0, 0, 0))
+    assert run_load(bench, 8, [deque([job]), deque(), deque(), deque()], Rates(), 0) <= cycles + 9
 
 
 def test_store_streams_a_beat_per_cycle_across_rows_jobs_and_channels() -> None:
