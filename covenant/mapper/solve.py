@@ -108,15 +108,20 @@ def _spaces(codelet: Codelet, acg: Acg) -> list[Space]:
 
 
 def _starts(spaces: list[Space], objective: Objective, codelet: Codelet, acg: Acg) -> list[_Start]:
-    """Greedy mappings of all bindings, the most promising binding first. They are made for
-    latency; another objective takes them at their cost."""
+    """Greedy mappings of all bindings, the most promising binding first, without those that cannot
+    be as good as the greedy mapping of another one. They are made for latency; another objective
+    takes them at their cost."""
     term = objective.ranked[0]
-    found = []
-    for index, space in enumerate(spaces):
+    found: list[_Start] = []
+    limit = FAR
+    for index, space in sorted(enumerate(spaces), key=lambda s: _least_possible(term, s[1])):
+        if _least_possible(term, space) > limit:
+            continue
         words = space.memory.size_bytes // space.memory.word_bytes
         reached, choice = first_choice(space, words) or (FAR, None)
         if choice is not None and term is not Term.LATENCY:
             reached = value(term, cost.evaluate(extract(space, choice), codelet, acg))
+        limit = min(limit, reached)
         found.append(_Start(index, space, words, reached, choice))
     return sorted(found, key=lambda s: (s.value, s.index))
 

@@ -8,6 +8,7 @@ window that lies in two beats), cvn_dma_load (one row per cycle), fills as in `t
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -115,14 +116,15 @@ def totals(
     """Cycles of all tiles, of the first and of the last one, words of all; lines: per axis all its
     tiles in order; `trips` tiles of `tile` windows."""
     tiles = [Tile(i * tile, min(tile, extent - i * tile)) for i in range(trips)]
-    counted: dict[tuple[tuple[Lines, ...], Tile], int] = {}
-    for combination in itertools.product(*lines):
-        for part in tiles:
-            key = (combination, part)
-            counted[key] = counted.get(key, 0) + 1
+    total = words = 0
+    for kinds in itertools.product(*(Counter(axis).items() for axis in lines)):
+        combination = [kind for kind, _ in kinds]
+        times = prod(n for _, n in kinds)
+        total += times * sum(rows.cycles(combination, part) for part in tiles)
+        words += times * sum(rows.moved(combination, part) for part in tiles)
     return (
-        sum(n * rows.cycles(*key) for key, n in counted.items()),
+        total,
         rows.cycles([x[0] for x in lines], tiles[0]),
         rows.cycles([x[-1] for x in lines], tiles[-1]),
-        sum(n * rows.moved(*key) for key, n in counted.items()),
+        words,
     )

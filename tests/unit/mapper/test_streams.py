@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.mapper.mapping import Mapping, Role
 from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents
@@ -86,6 +87,7 @@ def _beats(
 def test_pattern_visits_the_words_of_every_beat(codelet: Codelet, size: str) -> None:
     acg = snax(memories__l1__size=size)
     mapping = solve(codelet, acg)
+    codelet = fuse(codelet, mapping.fused)
     tiles = {loop.dim: loop.tile for loop in mapping.levels[0].loops}
     full = {**codelet.extents, **tiles}
     tail = {
