@@ -13,6 +13,7 @@ from math import prod
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.space import Space
+from exhaustive_windows import window_tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Mover:
     ) -> tuple[int, int]:
         """Cycles without set-up and off-chip words of one tile."""
         operand = self.operand
+        if operand.source is not None:
+            return window_tile(self.space, operand, origin, extent)
         box = [
             _side(axis.evaluate(origin), axis.span(extent), size)
             for axis, size in zip(operand.indices, operand.shape, strict=True)

@@ -20,6 +20,7 @@ from covenant.mapper.mapping import Status
 from covenant.mapper.objective import parse_objective
 from covenant.mapper.solve import solve
 from covenant.mapper.space import space_of
+from covenant.mapper.windows import fused_forms
 from exhaustive_search import RANKS, Best, Walk, better
 from mapper_samples import conv, gemm, snax
 
@@ -82,7 +83,10 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Walk]]:
     for attempt in range(100):
         rng = random.Random(100 * seed + attempt)
         codelet, acg = _random_layer(rng), _random_architecture(rng)
-        walks = [Walk(space_of(codelet, acg, b)) for b in match(codelet, acg).bindings]
+        plain = match(codelet, acg).bindings
+        walks = [Walk(space_of(codelet, acg, b)) for b in plain]
+        fused = fused_forms(codelet, acg, plain)
+        walks += [Walk(space_of(f.codelet, acg, f.binding)) for f in fused]
         if sum(1 for walk in walks for _ in walk.nests()) <= NESTS:
             return codelet, acg, walks
     raise AssertionError(f"no small case from seed {seed}")
