@@ -34,9 +34,7 @@ def window_tile(
     spent = sum(_fills(shares, axis, count, bus) for axis in range(len(shares)))
     line = _line_bytes(operand)
     starts = sorted({i * line % bus for i in range(bus)})
-    rows = sum(
-        _window(space, operand, start, o, size) for start in starts for o in windows
-    )
+    rows = sum(_window(space, operand, start, o, size) for start in starts for o in windows)
     return -(-lines * rows // len(starts)) + spent, lines * count // word
 
 

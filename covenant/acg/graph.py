@@ -84,7 +84,7 @@ class Transfer:
     `loops`: strided loops one invocation absorbs (around one contiguous row for DMA, around one
     beat for streams). `channels`: independent job queues (DMA) that share `bytes_per_cycle`; for
     streams 1. `lanes`: words per beat of a stream, derived from the port it feeds (0 for DMA).
-    `abilities`: `fill` (write a constant), `windows` (rows start at any byte of a line and may reach
+    `abilities`: `fill` (write a constant), `windows` (rows start at any byte of a line and reach
     beyond its ends, where they read a constant), `tail` (mask lanes in the last iteration of a
     loop).
     """

@@ -70,9 +70,7 @@ def _is_inner(codelet: Codelet, ref: Ref, dim: str) -> bool:
     return _summed(codelet, dim) and [i for i in ref.indices if dim in i.dims] == [Affine.of(dim)]
 
 
-def _is_weighted(
-    codelet: Codelet, refs: tuple[Ref, ...], own: Ref, pair: tuple[str, str]
-) -> bool:
+def _is_weighted(codelet: Codelet, refs: tuple[Ref, ...], own: Ref, pair: tuple[str, str]) -> bool:
     """Whether besides the windowed tensor one constant depends on the pair, plainly on each."""
     others = [r for r in refs if r != own and any(d in i.dims for i in r.indices for d in pair)]
     if len(others) != 1 or codelet.tensor(others[0].name).role is not Role.CONSTANT:

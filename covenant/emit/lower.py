@@ -54,9 +54,7 @@ def invocations(
     yield from _lowering(mapping, codelet, acg, regions).blocks()
 
 
-def _lowering(
-    mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None
-) -> _Lowering:
+def _lowering(mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None) -> _Lowering:
     fused = fuse(codelet, mapping.fused)
     return _Lowering(mapping, fused, acg, regions or plan(mapping, acg))
 

@@ -260,7 +260,9 @@ class Replay:
 
 
 def _all(allowed: NDArray[np.bool_], words: Words) -> bool:
-    return not words.size or bool(words[0] >= 0 and words[-1] < allowed.size and allowed[words].all())
+    return not words.size or bool(
+        words[0] >= 0 and words[-1] < allowed.size and allowed[words].all()
+    )
 
 
 def _signed(value: int) -> int:

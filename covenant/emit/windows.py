@@ -2,7 +2,7 @@
 
 In: a placement, its operand, the box of indices of a tile. Out: launches of a transfer with the
 ability `windows`. Loop 0 moves from window to window of one line; `at` is the byte of the line at
-which the first one starts (negative in padding), `line` its bytes, outside of which `value` is read.
+which the first one starts (negative in padding), `line` its bytes; outside of it `value` is read.
 """
 
 from __future__ import annotations

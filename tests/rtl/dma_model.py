@@ -43,9 +43,7 @@ class Job:
         source, found = dram.view(np.uint8), []
         for outer in np.ndindex(*self.bound[::-1]):
             first, *rest = outer[::-1]
-            line = self.dram + sum(
-                i * s for i, s in zip(rest, self.dram_stride[1:], strict=True)
-            )
+            line = self.dram + sum(i * s for i, s in zip(rest, self.dram_stride[1:], strict=True))
             start = self.at + first * self.dram_stride[0]
             places = range(start, start + 8 * self.run)
             found += [source[line + p] if 0 <= p < self.line else self.value for p in places]

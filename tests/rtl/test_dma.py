@@ -273,9 +273,7 @@ def test_load_folds_short_contiguous_rows_into_full_beats() -> None:
     ("step", "run", "at", "cycles"),
     [(6, 3, 0, 64), (6, 3, -9, 64), (48, 6, 0, 20), (64, 8, 1, 32), (1, 8, -600, 16)],
 )
-def test_load_takes_a_window_per_cycle_and_beat(
-    step: int, run: int, at: int, cycles: int
-) -> None:
+def test_load_takes_a_window_per_cycle_and_beat(step: int, run: int, at: int, cycles: int) -> None:
     """A window in one beat takes a cycle, one in two beats two, one outside its line one."""
     bench = _load_bench(8, 64)
     count = 16 if run > 3 else 50
