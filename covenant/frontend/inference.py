@@ -161,10 +161,11 @@ def _concatenated(
 ) -> tuple[int, ...] | None:
     """The shape of the parts one after the other."""
     known = [part for part in parts if part]
+    ranks = {len(part) for part in known}
     axis = _integer(node, "axis", 1)
-    if not known or len(known) < len(parts) or not -len(known[0]) <= axis < len(known[0]):
+    if len(ranks) != 1 or len(known) < len(parts) or not -max(ranks) <= axis < max(ranks):
         return None
-    axis %= len(known[0])
+    axis %= max(ranks)
     return (*known[0][:axis], sum(part[axis] for part in known), *known[0][axis + 1 :])
 
 

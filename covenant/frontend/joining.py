@@ -82,8 +82,12 @@ def _joined(
     after: tuple[str, ...] = (),
 ) -> Reading:
     """One layer per input, and the join of what they write."""
-    rank = len(sources[0].tensor.shape)
-    axis = node.integer("axis", 1) % rank if rank else 0
+    shapes = [source.tensor.shape for source in sources]
+    axis, rank = node.integer("axis", 1), len(shapes[0]) if shapes else 0
+    rests = {(*s[:axis], *s[axis:][1:]) for s in shapes} if -rank <= axis < rank else set()
+    if len(rests) != 1 or len({len(s) for s in shapes}) != 1:
+        raise RefusalError("ONX016", f"cannot join {[list(s) for s in shapes]} along axis {axis}")
+    axis %= rank
     require_per_tensor(y)
     layers: list[Layer] = []
     for position, source in enumerate(sources):

@@ -56,6 +56,8 @@ def read_transpose(graph: Graph, node: Node) -> Reading:
     """data; perm."""
     shape = graph.shape(node.input(0))
     order = node.integers("perm", range(len(shape))[::-1])
+    if sorted(order) != list(range(len(shape))):
+        raise RefusalError("ONX016", f"perm {list(order)} is no order of {len(shape)} axes")
     loops = tuple(shape[axis] for axis in order)
     axes = [Axis(((order.index(axis), 1),)) for axis in range(len(shape))]
     return _moved(graph, node, shape, loops, axes)
@@ -63,8 +65,9 @@ def read_transpose(graph: Graph, node: Node) -> Reading:
 
 def read_depth_to_space(graph: Graph, node: Node) -> Reading:
     """input; blocksize, mode."""
-    n, c, h, w = _image(graph, node)
-    block = node.integer("blocksize", 1)
+    n, c, h, w, block = _blocks(graph, node)
+    if c % (block * block):
+        raise RefusalError("ONX016", f"{c} channels are no multiple of {block} x {block}")
     inner = c // (block * block)
     if node.text("mode", "DCR") == "DCR":
         x_shape, where = (n, block, block, inner, h, w), (0, 3, 5, 1, 2, 4)
@@ -76,18 +79,28 @@ def read_depth_to_space(graph: Graph, node: Node) -> Reading:
 
 def read_space_to_depth(graph: Graph, node: Node) -> Reading:
     """input; blocksize."""
-    n, c, h, w = _image(graph, node)
-    block = node.integer("blocksize", 1)
+    n, c, h, w, block = _blocks(graph, node)
+    if h % block or w % block:
+        raise RefusalError("ONX016", f"an image of {h} x {w} is no multiple of {block} x {block}")
     loops = (n, block, block, c, h // block, w // block)
     axes = [Axis(((loop, 1),)) for loop in (0, 3, 4, 1, 5, 2)]
     return _moved(graph, node, (n, c, h // block, block, w // block, block), loops, axes)
 
 
-def _image(graph: Graph, node: Node) -> tuple[int, int, int, int]:
-    shape = graph.shape(node.input(0))
-    if len(shape) != 4:
-        raise RefusalError("ONX016", f"its input {list(shape)} is no image")
-    return shape[0], shape[1], shape[2], shape[3]
+def _blocks(graph: Graph, node: Node) -> tuple[int, int, int, int, int]:
+    """Extents of an image and the size of its blocks."""
+    shape, block = graph.shape(node.input(0)), node.integer("blocksize", 0)
+    if len(shape) != 4 or block < 1:
+        raise RefusalError("ONX016", f"blocks of {block} of an input {list(shape)}")
+    return shape[0], shape[1], shape[2], shape[3], block
+
+
+def _checked_axes(given: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Axes counted from the front, each once."""
+    axes = tuple(axis % rank for axis in given if -rank <= axis < rank)
+    if len(axes) < len(given) or len(set(axes)) < len(axes):
+        raise RefusalError("ONX016", f"axes {list(given)} of a tensor with {rank}")
+    return axes
 
 
 def read_slice(graph: Graph, node: Node) -> Reading:
@@ -98,12 +111,14 @@ def read_slice(graph: Graph, node: Node) -> Reading:
         raise RefusalError("ONX017", "its bounds are no constants")
     given = _numbers(graph, node, 3, "axes") or tuple(range(len(starts)))
     steps = _numbers(graph, node, 4, "steps") or (1,) * len(starts)
+    if len({len(starts), len(ends), len(given), len(steps)}) > 1 or 0 in steps:
+        raise RefusalError("ONX016", "starts, ends, axes and steps do not fit together")
     loops, axes = list(shape), [Axis(((axis, 1),)) for axis in range(len(shape))]
-    for axis, start, end, step in zip(given, starts, ends, steps, strict=True):
-        found = range(shape[axis])[slice(start, end if end > -shape[axis] - 1 else None, step)]
-        if not found:
+    where = _checked_axes(given, len(shape))
+    for at, start, end, step in zip(where, starts, ends, steps, strict=True):
+        found = range(shape[at])[slice(start, end if end >= -shape[at] else None, step)]
+        if not found or (end < -shape[at] and step > 0):
             raise RefusalError("ONX016", "its result is empty")
-        at = axis % len(shape)
         loops[at], axes[at] = len(found), Axis(((at, step),), found[0])
     return _moved(graph, node, shape, tuple(loops), axes)
 
@@ -111,7 +126,10 @@ def read_slice(graph: Graph, node: Node) -> Reading:
 def read_split(graph: Graph, node: Node) -> Reading:
     """input, split; one layer per output."""
     shape = graph.shape(node.input(0))
-    axis = node.integer("axis", 0) % len(shape)
+    (axis,) = _checked_axes((node.integer("axis", 0),), len(shape))
+    parts = [graph.shape(name) for name in node.outputs]
+    if any(len(part) != len(shape) for part in parts) or sum(p[axis] for p in parts) != shape[axis]:
+        raise RefusalError("ONX016", f"its outputs are no parts of {list(shape)}")
     reading, start = Reading(), 0
     for position, name in enumerate(node.outputs):
         part = graph.shape(name)
@@ -137,8 +155,10 @@ def read_pad(graph: Graph, node: Node) -> Reading:
     if pads is None:
         raise RefusalError("ONX017", "its pads are no constants")
     given = _numbers(graph, node, 3, "") or tuple(range(len(shape)))
+    if len(pads) != 2 * len(given):
+        raise RefusalError("ONX016", f"{len(pads)} pads for {len(given)} axes")
     begins, ends = [0] * len(shape), [0] * len(shape)
-    for position, axis in enumerate(given):
+    for position, axis in enumerate(_checked_axes(given, len(shape))):
         begins[axis] = pads[position]
         ends[axis] = pads[len(given) + position]
     loops = tuple(n + b + e for n, b, e in zip(shape, begins, ends, strict=True))
@@ -158,6 +178,8 @@ def read_resize(graph: Graph, node: Node) -> Reading:
     if mode != "nearest":
         raise RefusalError("ONX016", f"it interpolates by mode {mode!r}, which is no affine map")
     shape, wanted = graph.shape(node.input(0)), graph.shape(node.output)
+    if len(shape) != len(wanted):
+        raise RefusalError("ONX016", f"{list(shape)} cannot become {list(wanted)}")
     loops: list[int] = []
     axes: list[Axis] = []
     for extent, size, scale in zip(shape, wanted, _scales(graph, node), strict=True):
@@ -240,6 +262,9 @@ def _moved(
 ) -> Reading:
     """A layer that copies along this map; the elements read outside x are `pad`, a real value."""
     kept = read_kept(graph, node)
+    y_shape = graph.shape(node.output)
+    if min(loops, default=1) < 1 or prod(loops) != prod(y_shape):
+        raise RefusalError("ONX016", f"its output {list(y_shape)} does not fit its attributes")
     attributes = affine(x_shape, loops, axes)
     if pad is not None:
         attributes["pad"] = _quantised_pad(kept, pad)
@@ -248,7 +273,7 @@ def _moved(
         op_type=node.op_type,
         family="move",
         inputs={"x": kept.source.tensor},
-        outputs={"y": kept.result(graph.shape(node.output))},
+        outputs={"y": kept.result(y_shape)},
         attributes=attributes,
         nodes=(*kept.source.nodes, owner or node.name, *kept.nodes),
         assumed_int8=kept.assumed_int8,

@@ -87,7 +87,7 @@ def read_reduce_mean(graph: Graph, node: Node) -> Reading:
     found = node.attributes.get("axes")
     if node.input(1) and graph.is_constant(node.input(1)):
         found = graph.constant(node.input(1)).reshape(-1).tolist()
-    axes = sorted(int(a) % rank for a in found) if found else []
+    axes = sorted(int(a) % rank for a in found) if found and rank else []
     if rank < 3 or axes != list(range(2, rank)):
         raise RefusalError(
             "ONX016", f"it averages axes {axes} of {rank}, expected all axes of the image (2, …)"

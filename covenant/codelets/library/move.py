@@ -10,7 +10,7 @@ are one dim. Tensors: `x`, `y` and, where values change, `t`, the 256 results by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from covenant.codelets.ir import Codelet, Dim, Role, Tensor
 from covenant.codelets.lowered import LoweredLayer
@@ -43,6 +43,17 @@ class _Map:
             else extent
             for extent, row, offset in zip(self.x_shape, self.strides, self.offsets, strict=True)
         )
+
+    def bounded(self) -> _Map:
+        """A loop that runs past the end of the axis it walks alone gets a companion of one
+        iteration: a plain subscript always covers its axis, others may leave it."""
+        found = self
+        for axis, row in enumerate(self.strides):
+            alone = sorted(row)[-1:] == [1] and sum(map(abs, row)) == 1 and not self.offsets[axis]
+            if alone and self.loops[row.index(1)] > self.x_shape[axis]:
+                rows = [(*other, int(j == axis)) for j, other in enumerate(found.strides)]
+                found = replace(found, loops=(*found.loops, 1), strides=tuple(rows))
+        return found
 
     def joined(self, loop: int) -> _Map | None:
         """Loops `loop` and `loop + 1` as one, where they walk neighbouring axes of x whole."""
@@ -103,11 +114,11 @@ def build(layer: Layer) -> LoweredLayer:
 
 
 def _read(layer: Layer) -> _Map:
-    """The map of a layer, one-element axes of x that no loop walks left out."""
+    """The map of a layer."""
     shape, loops = integers(layer, "x_shape"), integers(layer, "loops")
     flat, offsets = integers(layer, "strides"), integers(layer, "offsets")
     rows = tuple(flat[j * len(loops) : (j + 1) * len(loops)] for j in range(len(shape)))
-    return _Map(shape, loops, rows, offsets)
+    return _Map(shape, loops, rows, offsets).bounded()
 
 
 def _merged(found: _Map) -> _Map:
