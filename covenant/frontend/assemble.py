@@ -84,7 +84,7 @@ def integer_bias(graph: Graph, name: str, channels: int) -> LayerTensor | None:
 
 
 def spread_bias(bias: LayerTensor, channels: int, rows: int = 1) -> LayerTensor:
-    """Broadcast a constant bias to (channels,), or to (rows, channels) where rows differ."""
+    """Broadcast a constant bias to (channels,), or to (rows, channels) where its rows differ."""
     if bias.shape == (channels,):
         return bias
     per_row = len(bias.shape) == 2 and bias.shape[0] > 1
@@ -104,6 +104,8 @@ def spread_bias(bias: LayerTensor, channels: int, rows: int = 1) -> LayerTensor:
             return LayerTensor(bias.name, bias.dtype, shape, bias.quantisation, None, True)
         raise RefusalError("ONX017", f"the bias {bias.name!r} is no constant")
     values = np.broadcast_to(bias.values.reshape(squeezed), shape)
+    if per_row and (values == values[:1]).all():
+        shape, values = (channels,), values[0]
     return LayerTensor(bias.name, bias.dtype, shape, bias.quantisation, values, True)
 
 

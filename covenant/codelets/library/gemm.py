@@ -3,8 +3,9 @@
 Dims: `b` batch, `m` rows, `n` output channels, `k` reduction. Neighbouring batch axes of equal
 broadcasting are merged; those of x alone next to its rows are folded into `m`; each further one is
 a dim `b1`, `b2`, …; `b` is kept where its extent is 1. Tensors: `x[b,m,k]`, `w[b,k,n]`, `bias[n]`
-(or `bias[m,n]`), `scale[n]`, `zw[n]`, `y[b,m,n]`; an operand that is broadcast over a batch lacks
-its subscript.
+(or `bias[b,n]`), `scale[n]`, `zw[n]`, `y[b,m,n]`; an operand that is broadcast over a batch lacks
+its subscript. Where every row has a bias of its own, rows are the dim `b` and `m` is 1: a machine
+adds what varies over its columns and over its outer loops, not over its rows.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class _Sizes:
     m: int
     n: int
     k: int
+    rows_are_batches: bool = False
 
 
 def build(layer: Layer) -> LoweredLayer:
@@ -48,14 +50,16 @@ def build(layer: Layer) -> LoweredLayer:
     shapes = {role: tuple(extents[d] for d in named) for role, named in dims.items()}
     trans_x, trans_w = _transposed(layer, "x"), _transposed(layer, "w")
     views = {
-        "x": _view("x", shapes["x"], layer.inputs["x"].shape, trans_x),
+        "x": _rows_view(shapes["x"], layer.inputs["x"].shape, trans_x)
+        if sizes.rows_are_batches
+        else _view("x", shapes["x"], layer.inputs["x"].shape, trans_x),
         "w": _view("w", shapes["w"], layer.inputs["w"].shape, trans_w),
         "y": _view("y", shapes["y"], layer.outputs["y"].shape, False),
     }
     bias = None
     if "bias" in layer.inputs:
         shape = layer.inputs["bias"].shape
-        bias = plain("bias", ("m", "n")[-len(shape) :])
+        bias = plain("bias", ("b", "n")[-len(shape) :])
         views["bias"] = _view("bias", shape, shape, False)
     product = Product(
         operation="gemm",
@@ -80,6 +84,8 @@ def _sizes(layer: Layer) -> _Sizes:
     x, w = layer.inputs["x"].shape, layer.inputs["w"].shape
     m, k = _matrix(x, _transposed(layer, "x"), row=True)
     _, n = _matrix(w, _transposed(layer, "w"), row=False)
+    if "bias" in layer.inputs and len(layer.inputs["bias"].shape) == 2:
+        return _Sizes((_Batch("b", m, True, False),), 1, n, k, True)
     batches = _merged(x[:-2], w[:-2])
     if not _transposed(layer, "x") and batches and not batches[-1][2]:
         m *= batches.pop()[0]
@@ -122,3 +128,11 @@ def _view(
     order[-1], order[-2] = order[-2], order[-1]
     stored = tuple(shape[i] for i in order)
     return View(source, stored, tuple(order), onnx_shape)
+
+
+def _rows_view(shape: tuple[int, ...], onnx_shape: tuple[int, ...], transposed: bool) -> View:
+    """x[b,m,k] of a matrix whose rows are batches of one row."""
+    rows, one, inner = shape
+    if not transposed:
+        return View("x", shape, (0, 1, 2), onnx_shape)
+    return View("x", (inner, rows, one), (1, 2, 0), onnx_shape)
