@@ -40,6 +40,8 @@ from covenant.mapper.cache import MappingCache
 from covenant.mapper.cost import evaluate as evaluate_cost
 from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.objective import LATENCY, Objective
+from covenant.mapper.pins import NO_PINS, Pin, PinFile, PinnedLayer
+from covenant.mapper.pins_saved import pins_text, write_pins
 from covenant.mapper.printer import from_json, to_json
 from covenant.mapper.printer import show as show_mapping
 from covenant.mapper.verify import check as check_mapping
@@ -65,7 +67,8 @@ def silent(text: str) -> AbstractContextManager[Tell]:
 
 @dataclass(frozen=True, slots=True)
 class MapOptions:
-    """What `covenant map` takes. objective: what mappings are best at; time_limit_seconds: per
+    """What `covenant map` takes. objective: what mappings are best at; pins: decisions of the
+    user; time_limit_seconds: per
     layer; strict: an unsupported operator is an error; jobs: layers solved at a time in processes,
     0 for none but this one; cache: proven mappings are looked up and kept in the user's cache
     directory; values: arrays by graph input, of which scales and zero points are bound as
@@ -75,6 +78,7 @@ class MapOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     objective: Objective = LATENCY
+    pins: PinFile = NO_PINS
     time_limit_seconds: float = 20.0
     seed: int = 0
     workers: int = 1
@@ -161,19 +165,24 @@ def _map_onto(
     """All layers on all architectures, solved together."""
     lowered = [_lowered(layer) for layer in model.layers]
     codelets = [each.codelet for each in lowered if isinstance(each, LoweredLayer)]
-    tasks = [Task(codelet, acg) for acg in acgs for codelet in codelets]
+    ops = {layer.name: layer.op_type for layer in model.layers}
+    pins = options.pins.of_layers([PinnedLayer(ops[c.name], c) for c in codelets])
+    pairs = list(zip(codelets, pins, strict=True))
+    tasks = [Task(codelet, acg, kept) for acg in acgs for codelet, kept in pairs]
     outcomes = iter(_solve(tasks, options, stage))
     results = []
     for acg in acgs:
         layers: list[MappedLayer] = []
-        twins: dict[Codelet, str] = {}
+        twins: dict[tuple[Codelet, tuple[Pin, ...]], str] = {}
+        kept = iter(pins)
         for layer, made in zip(model.layers, lowered, strict=True):
             if isinstance(made, CovenantError):
                 layers.append(MappedLayer(layer, error=made))
                 continue
-            mapped = _mapped(layer, made, next(outcomes), acg)
+            mapped = replace(_mapped(layer, made, next(outcomes), acg), pins=next(kept))
             if mapped.error is None:
-                twin = twins.setdefault(replace(made.codelet, name=""), layer.name)
+                equal = replace(made.codelet, name=""), mapped.pins
+                twin = twins.setdefault(equal, layer.name)
                 mapped = replace(mapped, twin="" if twin == layer.name else twin)
             layers.append(mapped)
         results.append(ModelMapping(model, acg, tuple(layers)))
@@ -357,6 +366,12 @@ def save(mapping: ModelMapping, directory: Path) -> None:
     if mapping.model.parameters:
         extra[_PARAMETERS] = npz_bytes(mapping.model.parameters)
     write_images(directory, saved, details, extra)
+
+
+def save_pins(mapping: ModelMapping, file: Path) -> None:
+    """Write every decision of the layers that were mapped as pins; `map --pins` maps the same."""
+    found = [(m.mapping, m.lowered.codelet) for m in mapping.layers if m.mapping and m.lowered]
+    write_pins(file, pins_text(found, mapping.acg))
 
 
 def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:

@@ -15,6 +15,7 @@ from covenant.cli.options import (
     model_options,
     print_errors,
     require_arch,
+    save_pins_option,
 )
 from covenant.cli.progress import StageProgress
 
@@ -29,6 +30,7 @@ from covenant.cli.progress import StageProgress
     type=click.Path(path_type=Path),
     help="Write mappings, programs and images into this directory.",
 )
+@save_pins_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @dump_option
 @click.option("-v", "--verbose", is_flag=True, help="Print every mapping whole.")
@@ -38,6 +40,7 @@ def command(
     settings: tuple[str, ...],
     arguments: ModelArguments,
     output: Path | None,
+    save_pins: Path | None,
     as_json: bool,
     verbose: bool,
     dump_after: str | None,
@@ -53,6 +56,8 @@ def command(
         return print_artifact(dump_after, model, options, progress)
     result = pipeline.map_model(model, options, progress.stage)
     print_errors([mapped.error for mapped in result.layers])
+    if save_pins is not None:
+        pipeline.save_pins(result, save_pins)
     if output is not None and result.exit_code == 0:
         with progress.stage(f"writing {output}"):
             pipeline.save(result, output)

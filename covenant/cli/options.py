@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -42,6 +43,7 @@ class ModelArguments:
 
     shapes: tuple[str, ...]
     objective: str
+    pins: Path | None
     time_limit: float
     seed: int
     workers: int
@@ -57,6 +59,8 @@ class ModelArguments:
     ) -> MapOptions:
         """The same for the pipeline, for one architecture."""
         from covenant.mapper.objective import parse_objective
+        from covenant.mapper.pins import NO_PINS
+        from covenant.mapper.pins_reader import read_pins
         from covenant.pipeline import MapOptions
 
         return MapOptions(
@@ -64,6 +68,7 @@ class ModelArguments:
             parse_settings(settings),
             parse_shapes(self.shapes),
             parse_objective(self.objective),
+            NO_PINS if self.pins is None else read_pins(self.pins),
             self.time_limit,
             self.seed,
             self.workers,
@@ -108,6 +113,12 @@ _MODEL_OPTIONS = (
         help="What to minimise: latency, energy, edp or dram; a list is lexicographic.",
     ),
     click.option(
+        "--pins",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Decisions to keep (YAML): any of binding, tiles, order, residency, copies, banks.",
+    ),
+    click.option(
         "--time-limit",
         default=20.0,
         show_default=True,
@@ -138,6 +149,16 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in _MODEL_OPTIONS:
         collected = option(collected)
     return collected
+
+
+def save_pins_option(command: Command) -> Command:
+    """`--save-pins FILE`."""
+    return click.option(
+        "--save-pins",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write every decision of the mappings as pins, for `--pins`.",
+    )(command)
 
 
 def dump_option(command: Command) -> Command:

@@ -15,6 +15,7 @@ from covenant.cli.options import (
     model_options,
     print_errors,
     require_arch,
+    save_pins_option,
 )
 from covenant.cli.progress import StageProgress
 from covenant.core.diagnostics import ExitCode, Span, fail
@@ -50,6 +51,7 @@ from covenant.core.diagnostics import ExitCode, Span, fail
     type=click.Path(path_type=Path),
     help="Write mappings, programs and images into this directory.",
 )
+@save_pins_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @dump_option
 @click.option("-v", "--verbose", is_flag=True, help="Print every mapping whole.")
@@ -62,6 +64,7 @@ def command(
     inputs: Path | None,
     outputs: Path | None,
     save: Path | None,
+    save_pins: Path | None,
     as_json: bool,
     verbose: bool,
     dump_after: str | None,
@@ -95,6 +98,8 @@ def command(
         mapping, machine, given, arguments.seed, progress.stage, images
     )
     print_errors([layer.error or layer.mapped.error for layer in run.layers])
+    if save_pins is not None:
+        pipeline.save_pins(mapping, save_pins)
     if save is not None and mapping.exit_code == 0:
         pipeline.save(mapping, save)
     if outputs is not None:

@@ -19,6 +19,7 @@ from covenant.mapper import interrupts
 from covenant.mapper.cache import MappingCache, architecture_digest, mapping_key
 from covenant.mapper.mapping import Mapping
 from covenant.mapper.objective import LATENCY, Objective
+from covenant.mapper.pins import Pin
 from covenant.mapper.solve import solve
 
 _WORTH_A_PROCESS = 1 << 20
@@ -40,10 +41,11 @@ class SolveOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """A codelet to be mapped onto an architecture."""
+    """A codelet to be mapped onto an architecture, and the user's pins for it."""
 
     codelet: Codelet
     acg: Acg
+    pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +97,7 @@ def _keys(tasks: Sequence[Task], options: SolveOptions) -> list[str]:
             task.codelet,
             digests[id(task.acg)],
             objective=str(options.objective),
+            pins="\n".join(map(repr, task.pins)),
             seed=options.seed,
             workers=options.workers,
         )
@@ -176,6 +179,7 @@ def _attempt(task: Task, options: SolveOptions) -> Outcome:
             task.codelet,
             task.acg,
             objective=options.objective,
+            pins=task.pins,
             time_limit_seconds=options.time_limit_seconds,
             seed=options.seed,
             workers=options.workers,

@@ -32,12 +32,14 @@ UNPROVEN = Proof(Status.FEASIBLE, (Goal("latency", "cycles", 0, 0),), 0.0, 0, 0)
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Decisions of one binding: row of every split dim; per port the dims inside its cut; ports
-    that are double buffered; index of the plan of the banks."""
+    that are double buffered; index of the plan of the banks; order of loops that may change
+    places."""
 
     rows: Map[str, int]
     inside: Map[str, frozenset[str]]
     double: frozenset[str]
     plan: int = 0
+    order: tuple[str, ...] = ()
 
 
 def extract(space: Space, choice: Choice) -> Mapping:
@@ -45,9 +47,8 @@ def extract(space: Space, choice: Choice) -> Mapping:
     rows = {d: space.rows[d][i] for d, i in choice.rows.items()}
     active = [d for d in space.tiled if rows[d].trips > 1]
     placed = [o for o in space.operands if _is_placed(space, o, active)]
-    order = sorted(
-        active, key=lambda d: (sum(d in choice.inside[o.port] for o in placed), active.index(d))
-    )
+    depth = {d: sum(d in choice.inside[o.port] for o in placed) for d in active}
+    order = sorted(_arranged(active, choice.order), key=lambda d: depth[d])
     loops = tuple(Loop(d, rows[d].trips, rows[d].tile) for d in order)
     drafts = []
     for operand in placed:
@@ -61,7 +62,7 @@ def extract(space: Space, choice: Choice) -> Mapping:
         copies = 2 if operand.port in choice.double and exchanged else 1
         drafts.append((operand, cut, copies, layout))
     buffers = [(operand.port, copies, layout.bytes) for operand, _, copies, layout in drafts]
-    addresses = _addresses(space, space.plans[choice.plan], buffers)
+    addresses = addresses_of(space, space.plans[choice.plan], buffers)
     placements = tuple(
         _placement(space, operand, cut, copies, layout, at)
         for (operand, cut, copies, layout), at in zip(drafts, addresses, strict=True)
@@ -76,6 +77,12 @@ def extract(space: Space, choice: Choice) -> Mapping:
         proof=UNPROVEN,
         fused=space.codelet.fused,
     )
+
+
+def _arranged(active: list[str], wanted: tuple[str, ...]) -> list[str]:
+    """The loops in their own order, but the wanted ones among them in the wanted order."""
+    named = iter([d for d in wanted if d in active])
+    return [next(named) if d in wanted else d for d in active]
 
 
 def _is_placed(space: Space, operand: Operand, active: list[str]) -> bool:
@@ -103,7 +110,7 @@ def _placement(
     )
 
 
-def _addresses(
+def addresses_of(
     space: Space, plan: Plan, buffers: list[tuple[str, int, int]]
 ) -> list[tuple[int, ...]]:
     """Addresses of every copy of (port, copies, bytes): readers in their groups of banks, the

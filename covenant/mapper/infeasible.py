@@ -1,17 +1,18 @@
 """What to tell the user when a layer has no mapping.
 
-In: refusals of capabilities, or the smallest memory a layer needs. Out: `CovenantError`s.
+In: refusals of capabilities, or the mapping that needs the smallest memory. Out: `CovenantError`s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from covenant.acg.graph import Acg
+from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet, Role
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span, fail
-from covenant.mapper.candidates import Refusal
-from covenant.mapper.extract import Choice, extract
+from covenant.mapper.candidates import Binding, Refusal
+from covenant.mapper.mapping import Mapping
+from covenant.mapper.pins import AddressPin, Pin
 from covenant.mapper.space import Space
 
 
@@ -84,24 +85,90 @@ def no_room(codelet: Codelet, acg: Acg) -> CovenantError | None:
     )
 
 
-def too_small(codelet: Codelet, acg: Acg, smallest: tuple[Space, Choice]) -> CovenantError:
+def too_small(codelet: Codelet, acg: Acg, smallest: Mapping) -> CovenantError:
     """The on-chip memory does not hold even the smallest tiles."""
-    space, choice = smallest
-    memory = space.memory
-    mapping = extract(space, choice)
-    needed = sum(p.copies * p.layout.bytes for p in mapping.placements)
-    granule = memory.banks * memory.word_bytes
-    parts = ", ".join(f"{p.port} {p.copies * p.layout.bytes:,}" for p in mapping.placements)
-    legal = granule
-    while legal < needed:
-        legal *= 2
+    memory = acg.memory(smallest.placements[0].memory)
+    needed, parts = needs(smallest)
     return fail(
         "MAP002",
         f"layer '{codelet.name}' does not fit memory '{memory.name}': its smallest tiles need "
         f"{needed:,} bytes ({parts}), {memory.size_bytes:,} are available",
         memory.span,
-        f"set `memories.{memory.name}.size` to {legal} or more ({memory.banks} banks x "
-        f"{memory.word_bytes} bytes x a power of two)",
+        f"set `memories.{memory.name}.size` to {legal_size(memory, needed)} or more "
+        f"({memory.banks} banks x {memory.word_bytes} bytes x a power of two)",
+        ExitCode.INFEASIBLE,
+    )
+
+
+def needs(mapping: Mapping) -> tuple[int, str]:
+    """On-chip bytes of a mapping, whole and by port."""
+    parts = ", ".join(f"{p.port} {p.copies * p.layout.bytes:,}" for p in mapping.placements)
+    return sum(p.copies * p.layout.bytes for p in mapping.placements), parts
+
+
+def legal_size(memory: Memory, needed: int) -> int:
+    """The smallest size a memory of so many banks can have that is at least `needed`."""
+    legal = memory.banks * memory.word_bytes
+    while legal < needed:
+        legal *= 2
+    return legal
+
+
+def no_pinned_binding(
+    codelet: Codelet, acg: Acg, pins: Sequence[Pin], bindings: Sequence[Binding]
+) -> CovenantError:
+    """No binding of the layer keeps the pins: which there are."""
+    known = "; ".join(map(str, bindings))
+    return CovenantError(
+        [
+            Diagnostic(
+                "MAP024",
+                f"layer '{codelet.name}': no binding keeps pin `{pin}`"
+                + (" together with the others" if len(pins) > 1 else ""),
+                pin.span,
+                f"bindings on {acg.name}: {known}",
+            )
+            for pin in pins
+        ],
+        ExitCode.INFEASIBLE,
+    )
+
+
+def no_address(
+    codelet: Codelet, pins: Sequence[Pin], faults: Sequence[Diagnostic]
+) -> CovenantError:
+    """With buffers at the pinned addresses the mapping is not legal."""
+    return CovenantError(
+        [
+            Diagnostic(
+                "MAP025",
+                f"layer '{codelet.name}': pin `{pin}`: {'; '.join(f.message for f in faults)}",
+                pin.span,
+                "drop the address, or pin those of the other buffers too",
+            )
+            for pin in pins
+            if isinstance(pin.decision, AddressPin)
+        ],
+        ExitCode.INFEASIBLE,
+    )
+
+
+def wrong_address(
+    codelet: Codelet, pins: Sequence[Pin], wanted: int, found: int, term: str
+) -> CovenantError:
+    """The pinned addresses cost more than the division of banks they were solved for."""
+    pinned = [p for p in pins if isinstance(p.decision, AddressPin)]
+    message = f"buffers there raise {term} from {wanted:,} to {found:,}: banks collide"
+    return CovenantError(
+        [
+            Diagnostic(
+                "MAP025",
+                f"layer '{codelet.name}': pin `{pin}`: {message}",
+                pin.span,
+                "drop the address, or pin `banks` too",
+            )
+            for pin in pinned
+        ],
         ExitCode.INFEASIBLE,
     )
 

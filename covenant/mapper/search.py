@@ -6,6 +6,7 @@ terms are one solve; an energy-delay product is a walk along the hull of (latenc
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from math import gcd
@@ -17,6 +18,7 @@ from covenant.mapper.extract import Choice
 from covenant.mapper.hull import Answer, Box, Point, least_product
 from covenant.mapper.model import Model
 from covenant.mapper.objective import Objective, Term
+from covenant.mapper.pins import Pin
 
 FAR = 1 << 200
 """More than any term of any mapping."""
@@ -30,6 +32,7 @@ class Search:
     deadline: float
     seed: int
     workers: int
+    pins: tuple[Pin, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
     def solver(self) -> cp_model.CpSolver:
@@ -100,27 +103,19 @@ def least(
     return Found(found.choice, found.value * target.unit, bound, found.proven)
 
 
-def refine(
-    model: Model, first: Found, search: Search
-) -> tuple[Choice, tuple[int, ...], tuple[bool, ...]]:
-    """Among the best choices by the first ranked term the best by the others, one after the other;
-    bounds of those that were asked, and whether they are proven."""
-    assert first.choice is not None
-    choice, proto = first.choice, model.proto
-    bounds: list[int] = []
-    proven: list[bool] = []
-    found, last = first, search.objective.ranked[0]
-    for term in search.objective.ranked[1:]:
-        _fix(model, proto, last, found)
-        found, last = least(model, proto, term, search, None, choice), term
-        bounds.append(found.bound)
-        proven.append(found.proven)
-        if found.choice is None:
+def refine(model: Model, first: Found, search: Search) -> list[Found]:
+    """Among the best choices by the first ranked term the best by the others, one after the other:
+    what was found of each, the first one too, until time runs out."""
+    found = [first]
+    for last, term in itertools.pairwise(search.objective.ranked):
+        _fix(model, model.proto, last, found[-1])
+        further = least(model, model.proto, term, search, None, found[-1].choice)
+        if further.choice is None:
             break
-        choice = found.choice
-        if not found.proven:
+        found.append(further)
+        if not further.proven:
             break
-    return choice, tuple(bounds), tuple(proven)
+    return found
 
 
 def _fix(model: Model, proto: cp_model.CpModel, term: Term, found: Found) -> None:

@@ -8,22 +8,34 @@ mappings on every run.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-
-from ortools.sat.python import cp_model
 
 from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.mapper import cost
 from covenant.mapper.candidates import match
-from covenant.mapper.decisions import read
+from covenant.mapper.conflict import no_mapping
 from covenant.mapper.extract import Choice, extract
+from covenant.mapper.feasibility import pinned_spaces
 from covenant.mapper.greedy import first_choice
-from covenant.mapper.infeasible import no_binding, no_path, no_room, time_limit, too_small
+from covenant.mapper.infeasible import (
+    no_address,
+    no_binding,
+    no_path,
+    no_pinned_binding,
+    no_room,
+    time_limit,
+    wrong_address,
+)
 from covenant.mapper.mapping import Goal, Mapping, Proof, Status
 from covenant.mapper.model import Model, build
 from covenant.mapper.objective import LATENCY, UNITS, Objective, Term, value
+from covenant.mapper.pinning import restrict
+from covenant.mapper.pins import AddressPin, BanksPin, Pin, broken
+from covenant.mapper.pins_check import check_pins, keeps_banks, unlike
+from covenant.mapper.pins_place import addressed, ordered
 from covenant.mapper.search import FAR, Found, Search, least, refine
 from covenant.mapper.space import Space, space_of
 from covenant.mapper.verify import verify
@@ -56,13 +68,16 @@ def solve(
     acg: Acg,
     *,
     objective: Objective = LATENCY,
+    pins: Sequence[Pin] = (),
     time_limit_seconds: float = 60.0,
     seed: int = 0,
     workers: int = 1,
 ) -> Mapping:
-    """The mapping that is best by the objective; raises CovenantError when there is none."""
-    search = Search(objective, time.monotonic() + time_limit_seconds, seed, workers)
-    starts = _starts(_spaces(codelet, acg), objective, codelet, acg)
+    """The mapping that is best by the objective among those that keep the pins; raises
+    CovenantError when there is none."""
+    deadline = time.monotonic() + time_limit_seconds
+    search = Search(objective, deadline, seed, workers, tuple(pins))
+    starts = _starts(_spaces(codelet, acg, pins), search, codelet, acg)
     first = objective.ranked[0]
     best: list[_Answer] = []
     bounds: list[int] = []
@@ -72,6 +87,7 @@ def solve(
         if limit is not None and _least_possible(first, start.space) > limit:
             continue
         model = build(start.space, start.words)
+        restrict(model, pins)
         found = _least(model, search, limit, start)
         proven = proven and found.proven
         bounds.append(found.bound)
@@ -83,13 +99,14 @@ def solve(
         limit = found.value
     if not best:
         if proven:
-            raise too_small(codelet, acg, _smallest([s.space for s in starts], search))
+            raise no_mapping(codelet, acg, pins, search)
         raise time_limit(codelet, acg, time_limit_seconds)
     return _finish(codelet, acg, search, best, min(bounds), proven=proven)
 
 
-def _spaces(codelet: Codelet, acg: Acg) -> list[Space]:
-    """The space of every binding whose operands have a way on and off the chip."""
+def _spaces(codelet: Codelet, acg: Acg, pins: Sequence[Pin]) -> list[Space]:
+    """The space of every binding that keeps the pins and whose operands have a way on and off the
+    chip."""
     if (crowded := no_room(codelet, acg)) is not None:
         raise crowded
     candidates = match(codelet, acg)
@@ -104,14 +121,19 @@ def _spaces(codelet: Codelet, acg: Acg) -> list[Space]:
     spaces = [s for s, error in zip(spaces, unreachable, strict=True) if error is None]
     if not spaces:
         raise next(error for error in unreachable if error is not None)
-    return spaces
+    check_pins(pins, codelet, acg, spaces)
+    kept = pinned_spaces(spaces, pins)
+    if not kept:
+        refused = [p for p in pins if any(p in unlike(pins, s) for s in spaces)]
+        raise no_pinned_binding(codelet, acg, refused, [s.binding for s in spaces])
+    return kept
 
 
-def _starts(spaces: list[Space], objective: Objective, codelet: Codelet, acg: Acg) -> list[_Start]:
+def _starts(spaces: list[Space], search: Search, codelet: Codelet, acg: Acg) -> list[_Start]:
     """Greedy mappings of all bindings, the most promising binding first, without those that cannot
-    be as good as the greedy mapping of another one. They are made for latency; another objective
-    takes them at their cost."""
-    term = objective.ranked[0]
+    be as good as the greedy mapping of another one. They are made for latency and without pins;
+    another objective takes them at their cost."""
+    term = search.objective.ranked[0]
     found: list[_Start] = []
     limit = FAR
     for index, space in sorted(enumerate(spaces), key=lambda s: _least_possible(term, s[1])):
@@ -119,6 +141,11 @@ def _starts(spaces: list[Space], objective: Objective, codelet: Codelet, acg: Ac
             continue
         words = space.memory.size_bytes // space.memory.word_bytes
         reached, choice = first_choice(space, words) or (FAR, None)
+        if choice is not None and search.pins:
+            plans = [p.decision for p in search.pins if isinstance(p.decision, BanksPin)]
+            kept = all(keeps_banks(plan, space.plans[choice.plan]) for plan in plans)
+            if not kept or any(broken(search.pins, extract(space, choice), codelet)):
+                reached, choice = FAR, None
         if choice is not None and term is not Term.LATENCY:
             reached = value(term, cost.evaluate(extract(space, choice), codelet, acg))
         limit = min(limit, reached)
@@ -169,54 +196,67 @@ def _finish(
     proven: bool,
 ) -> Mapping:
     """Break ties, extract, check that the objective is the cost."""
-    objective = search.objective
-    listed = [objective.ranked.index(term) for term in objective.terms]
-    ranked = []
-    lower: list[list[int]] = []
-    for answer in best:
-        choice, bounds, done = answer.found.choice, [bound], [proven]
-        if proven:
-            choice, more, finals = refine(answer.model, answer.found, search)
-            bounds, done = [*bounds, *more], [*done, *finals]
-        assert choice is not None
-        bounds += [0] * (len(objective.ranked) - len(bounds))
-        done += [False] * (len(objective.ranked) - len(done))
-        mapping = extract(answer.model.space, choice)
-        key = objective.key(cost.evaluate(mapping, codelet, acg))
-        if proven:
-            wanted = answer.found.value
-            assert key[0] == wanted, f"cost {key[0]} is not the objective {wanted}"
-        proven_all = all(done[i] for i in listed)
-        lower.append(bounds)
-        ranked.append((key, answer.index, mapping, proven_all))
-    key, _, mapping, _ = min(ranked, key=lambda r: r[:2])
-    whole = all(r[3] for r in ranked)
-    goals = tuple(
-        Goal(str(term), UNITS[term], key[i], min([key[i], *(b[i] for b in lower)]))
-        for term, i in zip(objective.terms, listed, strict=True)
-    )
+    finals = [_final(codelet, acg, search, answer, proven=proven) for answer in best]
+    final = min(finals, key=lambda f: (f.key, f.index))
+    ranked = search.objective.ranked
+    listed = [ranked.index(term) for term in search.objective.terms]
+    whole = proven and all(f.proven > max(listed) for f in finals)
+    goals = []
+    for index in listed:
+        reached = final.key[index]
+        least_of_all = min([f.bounds[index] for f in finals] if index else [bound])
+        below = reached if whole else min(reached, least_of_all)
+        goals.append(Goal(str(ranked[index]), UNITS[ranked[index]], reached, below))
     proof = Proof(
-        status=Status.OPTIMAL if whole else Status.FEASIBLE,
-        goals=tuple(replace(g, bound=g.value) for g in goals) if whole else goals,
+        status=Status.FEASIBLE if not whole else Status.PINNED if search.pins else Status.OPTIMAL,
+        goals=tuple(goals),
         solve_seconds=round(time.monotonic() - search.started, 3),
         seed=search.seed,
         workers=search.workers,
+        pins=len(search.pins),
     )
-    mapping = replace(mapping, proof=proof)
+    return _checked(replace(final.mapping, proof=proof), codelet, acg, search)
+
+
+@dataclass(frozen=True)
+class _Final:
+    """The mapping of one binding: values of the ranked terms, a bound on each, and how many of
+    them, from the first on, are proven."""
+
+    index: int
+    mapping: Mapping
+    key: tuple[int, ...]
+    bounds: tuple[int, ...]
+    proven: int
+
+
+def _final(codelet: Codelet, acg: Acg, search: Search, answer: _Answer, *, proven: bool) -> _Final:
+    """Decide what the first term left open. What is proven must be the cost of the mapping."""
+    found = refine(answer.model, answer.found, search) if proven else [answer.found]
+    choice = found[-1].choice
+    assert choice is not None
+    mapping = extract(answer.model.space, ordered(choice, search.pins))
+    mapping = addressed(mapping, search.pins, acg)
+    if faults := _pinned_addresses(search) and verify(mapping, codelet, acg):
+        raise no_address(codelet, search.pins, faults)
+    key = search.objective.key(cost.evaluate(mapping, codelet, acg))
+    count = sum(f.proven for f in found) if proven else 0
+    for term, spent, wanted in zip(search.objective.ranked, key, found[:count], strict=False):
+        if spent != wanted.value and _pinned_addresses(search):
+            raise wrong_address(codelet, search.pins, wanted.value, spent, term)
+        assert spent == wanted.value, f"{term}: cost {spent} is not the objective {wanted.value}"
+    bounds = [f.bound for f in found] + [0] * (len(key) - len(found))
+    return _Final(answer.index, mapping, key, tuple(bounds), count)
+
+
+def _pinned_addresses(search: Search) -> bool:
+    return any(isinstance(pin.decision, AddressPin) for pin in search.pins)
+
+
+def _checked(mapping: Mapping, codelet: Codelet, acg: Acg, search: Search) -> Mapping:
+    """The mapping itself, legal and with all pins kept."""
     faults = verify(mapping, codelet, acg)
     assert not faults, "\n".join(map(str, faults))
+    lost = list(broken(search.pins, mapping, codelet))
+    assert not lost, f"pins are not kept: {'; '.join(map(str, lost))}"
     return mapping
-
-
-def _smallest(spaces: list[Space], search: Search) -> tuple[Space, Choice]:
-    """The binding and choice that need the least on-chip memory."""
-    found: list[tuple[int, int, Space, Choice]] = []
-    for index, space in enumerate(spaces):
-        model = build(space, None)
-        model.proto.minimize(model.allocation.used)
-        solver = search.solver()
-        solver.parameters.max_time_in_seconds = 30.0
-        if solver.solve(model.proto) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-            found.append((round(solver.objective_value), index, space, read(model, solver)))
-    _, _, space, choice = min(found, key=lambda f: f[:2])
-    return space, choice

@@ -61,6 +61,8 @@ class Space:
     reduced: tuple[str, ...]
     rows: dict[str, tuple[Row, ...]]
     """Tile choices of every dim, the whole extent first; one choice for dims that are not split."""
+    grains: dict[str, int]
+    """Elements of every dim that no tile may split."""
 
     @property
     def tiled(self) -> tuple[str, ...]:
@@ -182,6 +184,7 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding) -> Space:
     memory = acg.memory(placed[0].memory)
     resumable = any(o.role is Role.PARTIAL for o in placed)
     rows: dict[str, tuple[Row, ...]] = {}
+    grains = {d.name: _grain(placed, d.name, memory.word_bytes) for d in codelet.dims}
     for dim in codelet.dims:
         window = dim.name in reduced and any(
             dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
@@ -191,9 +194,8 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding) -> Space:
         if window or (dim.name in reduced and not resumable):
             rows[dim.name] = whole
         else:
-            grain = _grain(placed, dim.name, memory.word_bytes)
-            rows[dim.name] = _rows(dim.extent, grain, steps[dim.name])
-    return Space(codelet, acg, binding, memory, placed, inner, steps, reduced, rows)
+            rows[dim.name] = _rows(dim.extent, grains[dim.name], steps[dim.name])
+    return Space(codelet, acg, binding, memory, placed, inner, steps, reduced, rows, grains)
 
 
 def _grain(placed: Iterable[Operand], dim: str, word_bytes: int) -> int:

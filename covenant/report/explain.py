@@ -68,7 +68,7 @@ def explain(mapping: ModelMapping, solve: Solve) -> ModelExplanation:
     """Ask every what-if of every mapped layer."""
     asked = [(mapped, _changed(mapped, mapping.acg)) for mapped in mapping.layers]
     tasks = [
-        Task(mapped.lowered.codelet, after)
+        Task(mapped.lowered.codelet, after, mapped.pins)
         for mapped, questions in asked
         for _, after in questions
         if isinstance(after, Acg) and mapped.lowered is not None

@@ -16,6 +16,7 @@ from covenant.core.layer import Layer
 from covenant.frontend.model import Model, Unsupported
 from covenant.mapper.cost import Cost
 from covenant.mapper.mapping import Mapping as LayerMapping
+from covenant.mapper.pins import Pin
 from covenant.sim.execute import Mismatch
 
 
@@ -24,7 +25,7 @@ class MappedLayer:
     """A layer with its mapping and cost, or with the error that kept it from having one.
 
     twin: name of an earlier, equal layer whose mapping this one shares; "" for the first. cached:
-    the mapping was proven by an earlier command.
+    the mapping was proven by an earlier command. pins: the user's decisions that it keeps.
     """
 
     layer: Layer
@@ -34,6 +35,7 @@ class MappedLayer:
     error: CovenantError | None = None
     twin: str = ""
     cached: bool = False
+    pins: tuple[Pin, ...] = ()
 
     @property
     def is_refused(self) -> bool:

@@ -1,0 +1,121 @@
+"""Pins as constraints of a model.
+
+In: a `Model`, pins that name what its space has. Out: the model with a constraint per pin.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import assert_never
+
+from covenant.mapper.banking import Plan, reader_base
+from covenant.mapper.constraints.placement import Residency
+from covenant.mapper.model import Model
+from covenant.mapper.pins import (
+    AddressPin,
+    BanksPin,
+    BindPin,
+    CopiesPin,
+    CutPin,
+    MemoryPin,
+    OrderPin,
+    Pin,
+    TilePin,
+)
+from covenant.mapper.pins_check import keeps_banks, tile_rows
+
+
+def restrict(model: Model, pins: Sequence[Pin]) -> None:
+    """Only decisions that keep the pins; those of binding and memory are kept by the space."""
+    for pin in pins:
+        match pin.decision:
+            case TilePin() as tile:
+                _tile(model, tile)
+            case OrderPin(_, dims):
+                _order(model, dims)
+            case CutPin() as cut:
+                _cut(model, cut)
+            case CopiesPin(operand, _, copies):
+                for residency in _of(model, operand):
+                    model.proto.add(model.double[residency.operand.port] == copies - 1)
+            case BanksPin() as banks:
+                plans = model.space.plans
+                _plans(model, [keeps_banks(banks, plan) for plan in plans])
+            case AddressPin() as address:
+                _plans(model, [_may_start(model, address, plan) for plan in model.space.plans])
+            case BindPin() | MemoryPin():
+                pass
+            case _ as never:
+                assert_never(never)
+
+
+def _of(model: Model, name: str) -> list[Residency]:
+    return [r for r in model.residencies.values() if name in (r.operand.port, r.operand.tensor)]
+
+
+def _tile(model: Model, pin: TilePin) -> None:
+    rows = model.space.rows[pin.dim]
+    allowed = [rows.index(row) for row in tile_rows(model.space, pin)]
+    row = model.tiling.row.get(pin.dim)
+    if row is None:
+        if not allowed:
+            model.proto.add_bool_or([])
+        return
+    model.proto.add_allowed_assignments([row], [(i,) for i in allowed])
+
+
+def _order(model: Model, dims: Sequence[str]) -> None:
+    """A loop that lies inside a cut has all later loops inside it too."""
+    tiled = [d for d in dims if d in model.tiling.row]
+    for outer, inner in itertools.combinations(tiled, 2):
+        looped = model.proto.new_bool_var(f"looped_{outer}_{inner}")
+        model.proto.add(model.tiling.row[outer] >= 1).only_enforce_if(looped)
+        model.proto.add(model.tiling.row[outer] == 0).only_enforce_if(looped.negated())
+        for residency in model.residencies.values():
+            model.proto.add_implication(
+                residency.inside[outer], residency.inside[inner]
+            ).only_enforce_if(looped)
+
+
+def _cut(model: Model, pin: CutPin) -> None:
+    for residency in _of(model, pin.operand):
+        for dim, inside in residency.inside.items():
+            if pin.outside is not None:
+                model.proto.add(inside == int(dim not in pin.outside))
+            elif dim in pin.inside:
+                model.proto.add(inside == 1)
+        missing = set(pin.outside or ()) - set(residency.inside)
+        if missing:  # a dim that is not split has no loop
+            model.proto.add_bool_or([])
+
+
+def _plans(model: Model, allowed: Sequence[bool]) -> None:
+    for selected, good in zip(model.allocation.plan, allowed, strict=False):
+        if not good:
+            model.proto.add(selected == 0)
+
+
+def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
+    """Whether a plan leaves the pinned addresses to the operand: the first copy of a reader starts
+    its groups, other buffers lie where the plan leaves room for them."""
+    memory = model.space.memory
+    group = memory.size_bytes // (memory.banks // memory.views[-1])
+    last = memory.size_bytes * (len(memory.views) - 1)
+    for residency in _of(model, pin.operand):
+        port = residency.operand.port
+        if port in plan.groups:
+            start = reader_base(memory, plan, port) + plan.groups[port][0] * group
+            if pin.addresses[0] != start:
+                return False
+            continue
+        low, high = 0, memory.size_bytes
+        if plan.host:
+            first, count = plan.groups[plan.host]
+            base = reader_base(memory, plan, plan.host)
+            low, high = base + (first + count // 2) * group, base + (first + count) * group
+        elif not plan.shared:
+            low, high = last + plan.groups[""][0] * group, last + memory.size_bytes
+        if not all(low <= address < high for address in pin.addresses):
+            return False
+    return True
