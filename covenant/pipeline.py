@@ -6,9 +6,8 @@ is recorded with its error and never stops the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,53 +38,20 @@ from covenant.mapper.batch import Outcome, SolveOptions, Task, solve_all
 from covenant.mapper.cache import MappingCache
 from covenant.mapper.cost import evaluate as evaluate_cost
 from covenant.mapper.mapping import Mapping as LayerMapping
-from covenant.mapper.objective import LATENCY, Objective
-from covenant.mapper.pins import NO_PINS, Pin, PinFile, PinnedLayer
+from covenant.mapper.pins import Pin, PinnedLayer
 from covenant.mapper.pins_saved import pins_text, write_pins
 from covenant.mapper.printer import from_json, to_json
 from covenant.mapper.printer import show as show_mapping
 from covenant.mapper.verify import check as check_mapping
 from covenant.report.explain import ModelExplanation, explain
+from covenant.report.request import MapOptions as MapOptions
+from covenant.report.request import Stage, silent
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 from covenant.report.summary import errors_json, refusal
 from covenant.sim.cluster import cluster_sources
 from covenant.sim.execute import execute_layer
 from covenant.sim.machine import Machine, open_machine
 from covenant.sim.stimulus import npz_bytes, random_inputs, read_arrays
-
-Tell = Callable[[str], None]
-"""Changes the text of a stage that is under way."""
-
-Stage = Callable[[str], AbstractContextManager[Tell]]
-"""Tells a person which stage is under way: a context manager around it."""
-
-
-def silent(text: str) -> AbstractContextManager[Tell]:
-    """A stage nobody watches."""
-    return nullcontext(lambda text: None)
-
-
-@dataclass(frozen=True, slots=True)
-class MapOptions:
-    """What `covenant map` takes. objective: what mappings are best at; pins: decisions of the
-    user; time_limit_seconds: per
-    layer; strict: an unsupported operator is an error; jobs: layers solved at a time in processes,
-    0 for none but this one; cache: proven mappings are looked up and kept in the user's cache
-    directory; values: arrays by graph input, of which scales and zero points are bound as
-    constants."""
-
-    arch: str
-    settings: Mapping[str, str] = field(default_factory=dict)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    objective: Objective = LATENCY
-    pins: PinFile = NO_PINS
-    time_limit_seconds: float = 20.0
-    seed: int = 0
-    workers: int = 1
-    strict: bool = False
-    jobs: int = 0
-    cache: bool = False
-    values: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
