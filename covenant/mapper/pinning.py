@@ -18,6 +18,7 @@ from covenant.mapper.pins import (
     BindPin,
     CopiesPin,
     CutPin,
+    FusePin,
     MemoryPin,
     OrderPin,
     Pin,
@@ -44,7 +45,7 @@ def restrict(model: Model, pins: Sequence[Pin]) -> None:
                 _plans(model, [keeps_banks(banks, plan) for plan in plans])
             case AddressPin() as address:
                 _plans(model, [_may_start(model, address, plan) for plan in model.space.plans])
-            case BindPin() | MemoryPin():
+            case FusePin() | BindPin() | MemoryPin():
                 pass
             case _ as never:
                 assert_never(never)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeAlias, assert_never
 
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError, Diagnostic, Span, did_you_mean
 from covenant.mapper.mapping import Mapping, Placement, StepBinding
@@ -91,8 +92,15 @@ class BanksPin:
     host: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FusePin:
+    """Two dims that run as one, () for none."""
+
+    dims: tuple[str, ...]
+
+
 Decision: TypeAlias = (
-    BindPin | TilePin | OrderPin | CutPin | CopiesPin | MemoryPin | AddressPin | BanksPin
+    FusePin | BindPin | TilePin | OrderPin | CutPin | CopiesPin | MemoryPin | AddressPin | BanksPin
 )
 
 
@@ -204,13 +212,16 @@ NO_PINS = PinFile("")
 def broken(pins: Sequence[Pin], mapping: Mapping, codelet: Codelet) -> Iterator[Pin]:
     """The pins that a mapping does not keep. Banks show in addresses and costs only: a pin of
     banks is taken as kept."""
+    form = fuse(codelet, mapping.fused)
     for pin in pins:
-        if not _kept(pin.decision, mapping, codelet):
+        if not _kept(pin.decision, mapping, form):
             yield pin
 
 
 def _kept(decision: Decision, mapping: Mapping, codelet: Codelet) -> bool:
     match decision:
+        case FusePin(dims):
+            return mapping.fused == dims
         case BindPin():
             return binds(decision, mapping.steps)
         case TilePin(memory, dim, low, high):
@@ -291,9 +302,12 @@ def decided(pin: Pin, mapping: Mapping, codelet: Codelet) -> str:
         case BindPin(step):
             parts = " ".join(f"{c}={d}" for c, d in mapping.steps[step].dims)
             return f"{mapping.steps[step].node}.{mapping.steps[step].capability} {parts}".strip()
+        case FusePin():
+            return f"fused: [{', '.join(mapping.fused)}]"
         case TilePin(memory, dim):
             tiles = dict(_loops(mapping, memory))
-            return f"{pin.path}: {tiles.get(dim, codelet.dim(dim).extent)}"
+            extents = {**codelet.extents, **fuse(codelet, mapping.fused).extents}
+            return f"{pin.path}: {tiles.get(dim, extents[dim])}"
         case OrderPin(memory):
             return f"{pin.path}: [{', '.join(d for d, _ in _loops(mapping, memory))}]"
         case CutPin(operand, memory):

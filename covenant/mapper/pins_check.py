@@ -21,6 +21,7 @@ from covenant.mapper.pins import (
     BindPin,
     CopiesPin,
     CutPin,
+    FusePin,
     MemoryPin,
     OrderPin,
     Pin,
@@ -51,21 +52,28 @@ def check_pins(pins: Sequence[Pin], codelet: Codelet, acg: Acg, spaces: Sequence
 
 def _check(pin: Pin, codelet: Codelet, acg: Acg, spaces: Sequence[Space]) -> None:
     decision = pin.decision
+    extents = {d: e for s in reversed(spaces) for d, e in s.extents.items()}
     match decision:
+        case FusePin(dims):
+            known = dict.fromkeys(s.codelet.fused for s in spaces)
+            if dims not in known:
+                shown = ", ".join(f"[{', '.join(k)}]" for k in known)
+                raise _FaultError("MAP022", "these dims cannot run as one here", f"known: {shown}")
         case BindPin():
-            _check_binding(decision, codelet, acg)
+            _check_binding(decision, codelet, acg, extents)
         case TilePin(memory, dim):
             _memory(memory, acg)
-            _known("dim", dim, codelet.extents)
-            _check_tile(decision, codelet.extents[dim], spaces)
+            _known("dim", dim, extents)
+            having = [s for s in spaces if dim in s.extents]
+            _check_tile(decision, extents[dim], having)
         case OrderPin(memory, dims):
             _memory(memory, acg)
             for dim in dims:
-                _known("dim", dim, codelet.extents)
+                _known("dim", dim, extents)
         case CutPin(operand, memory, outside, inside):
             _operand(operand, memory, acg, spaces)
             for dim in (*(outside or ()), *inside):
-                _known("dim", dim, codelet.extents)
+                _known("dim", dim, extents)
         case CopiesPin(operand, memory) | MemoryPin(operand, memory):
             _operand(operand, memory, acg, spaces)
         case AddressPin():
@@ -102,7 +110,7 @@ def named(space: Space, name: str) -> list[Operand]:
     return [o for o in space.operands if name in (o.port, o.tensor)]
 
 
-def _check_binding(pin: BindPin, codelet: Codelet, acg: Acg) -> None:
+def _check_binding(pin: BindPin, codelet: Codelet, acg: Acg, extents: Iterable[str]) -> None:
     if pin.step >= len(codelet.steps):
         count = len(codelet.steps)
         raise _FaultError(
@@ -118,7 +126,7 @@ def _check_binding(pin: BindPin, codelet: Codelet, acg: Acg) -> None:
         known = [d for s in statements for i in s.target.indices for d in i.dims]
         known += [d for s in statements for r in s.refs for i in r.indices for d in i.dims]
         _known("capability dim", dim, dict.fromkeys(known))
-        _known("dim", pin.value, codelet.extents)
+        _known("dim", pin.value, extents)
 
 
 def _check_tile(pin: TilePin, extent: int, spaces: Sequence[Space]) -> None:
@@ -158,7 +166,7 @@ def with_tiles(space: Space, pins: Sequence[Pin]) -> Space:
     """The space with pinned tiles among the choices."""
     rows = dict(space.rows)
     for pin in pins:
-        if isinstance(pin.decision, TilePin):
+        if isinstance(pin.decision, TilePin) and pin.decision.dim in rows:
             dim = pin.decision.dim
             extra = [r for r in tile_rows(space, pin.decision) if r not in rows[dim]]
             rows[dim] = tuple(sorted((*rows[dim], *extra), key=lambda r: -r.tile))
@@ -214,6 +222,16 @@ def unlike(pins: Sequence[Pin], space: Space) -> Iterator[Pin]:
             case BindPin() as bind:
                 if not binds(bind, space.binding.steps):
                     yield pin
+            case FusePin(dims) if dims != space.codelet.fused:
+                yield pin
+            case TilePin(_, dim) if dim not in space.extents:
+                yield pin
+            case OrderPin(_, dims) if not set(dims) <= set(space.extents):
+                yield pin
+            case CutPin(_, _, outside, inside) if not {*(outside or ()), *inside} <= set(
+                space.extents
+            ):
+                yield pin
             case MemoryPin(operand, memory):
                 if any(o.memory != memory for o in named(space, operand)):
                     yield pin

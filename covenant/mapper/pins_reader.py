@@ -8,6 +8,7 @@ In: a file such as
         op: QLinear*
         where: {oc: {min: 64}} # ranges of extents; all three are optional
         binding: {node: gemm, dims: {m: oy}}     # of the first step; a list names several steps
+        fused: [c, fx]                           # dims that run as one; []: none
         tiles: {oc: 32, ox: {max: 14}}           # or by memory: {l1: {oc: 32}}; `whole` is allowed
         order: [oc, ox, oy]                      # outermost first; loops left out lie anywhere
         operands: {w: {resident: true}, x: {copies: 2, outside: [ox, oy]}}
@@ -31,6 +32,7 @@ from covenant.mapper.pins import (
     CutPin,
     Decision,
     Entry,
+    FusePin,
     MemoryPin,
     OrderPin,
     Pin,
@@ -40,7 +42,7 @@ from covenant.mapper.pins import (
 )
 
 VERSION = 1
-_ENTRY = ("name", "op", "where", "binding", "tiles", "order", "operands", "banks")
+_ENTRY = ("name", "op", "where", "fused", "binding", "tiles", "order", "operands", "banks")
 _STEP = ("node", "capability", "dims")
 _OPERAND = ("memory", "resident", "outside", "inside", "copies", "address")
 
@@ -95,6 +97,7 @@ class _Reader:
     def _entry(self, table: YamlTable) -> Entry:
         self._known(table, _ENTRY)
         parts = (
+            ("fused", self._fused),
             ("binding", self._binding),
             ("tiles", self._tiles),
             ("order", self._order),
@@ -132,6 +135,9 @@ class _Reader:
             low, high = self._range(value)
             found.append(Range(key.text, 1 if low is None else low, high))
         return tuple(found)
+
+    def _fused(self, value: Tree) -> Iterator[Pin]:
+        yield _pin("fused", FusePin(_words(value)), value)
 
     def _binding(self, value: Tree) -> Iterator[Pin]:
         items = value.items if isinstance(value, YamlList) else (value,)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from covenant.acg.graph import Acg
+from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.mapper.banking import Plan
@@ -40,6 +41,8 @@ def write_pins(file: Path, text: str) -> None:
 
 def _entry(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str]:
     yield f"  - name: {_word(codelet.name)}"
+    codelet = fuse(codelet, mapping.fused)
+    yield f"    fused: {_list(mapping.fused)}"
     yield "    binding:"
     for step in mapping.steps:
         parts = [f"node: {_word(step.node)}", f"capability: {_word(step.capability)}"]

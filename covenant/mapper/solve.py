@@ -18,7 +18,7 @@ from covenant.mapper import cost
 from covenant.mapper.candidates import match
 from covenant.mapper.conflict import no_mapping
 from covenant.mapper.extract import Choice, extract
-from covenant.mapper.feasibility import pinned_spaces
+from covenant.mapper.feasibility import pinned_spaces, spaces_of
 from covenant.mapper.greedy import first_choice
 from covenant.mapper.infeasible import (
     no_address,
@@ -37,9 +37,8 @@ from covenant.mapper.pins import AddressPin, BanksPin, Pin, broken
 from covenant.mapper.pins_check import check_pins, keeps_banks, unlike
 from covenant.mapper.pins_place import addressed, ordered
 from covenant.mapper.search import FAR, Found, Search, least, refine
-from covenant.mapper.space import Space, space_of
+from covenant.mapper.space import Space
 from covenant.mapper.verify import verify
-from covenant.mapper.windows import fused_forms
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,9 @@ def _spaces(codelet: Codelet, acg: Acg, pins: Sequence[Pin]) -> list[Space]:
     chip."""
     if (crowded := no_room(codelet, acg)) is not None:
         raise crowded
-    candidates = match(codelet, acg)
-    if not candidates.bindings:
-        raise no_binding(codelet, acg, candidates.refusals)
-    spaces = [space_of(codelet, acg, binding) for binding in candidates.bindings]
-    spaces += [
-        space_of(form.codelet, acg, form.binding)
-        for form in fused_forms(codelet, acg, candidates.bindings)
-    ]
+    spaces = spaces_of(codelet, acg)
+    if not spaces:
+        raise no_binding(codelet, acg, match(codelet, acg).refusals)
     unreachable = [no_path(codelet, acg, space) for space in spaces]
     spaces = [s for s, error in zip(spaces, unreachable, strict=True) if error is None]
     if not spaces:
