@@ -27,6 +27,7 @@ LAYERS = [
     (gemm(33, 72, 40), SMALL),
     (gemm(1, 512, 96), snax(memories__l1__size="2KiB")),
     (conv(8, 16, 9, 3, 2), snax()),
+    (conv(3, 8, 20, 7, 2), snax()),
 ]
 
 
@@ -73,6 +74,7 @@ PARTIAL = [
     "banks: {l1: shared}",
     "banks: {l1: {groups: {a: [0, 1], b: [1, 1]}}}",
     "binding: {node: gemm, dims: {m: ox}}",
+    "fused: []",
     "{tiles: {oc: 8, oy: 5}, order: [oc, oy], operands: {y: {copies: 1}}}",
 ]
 
