@@ -36,13 +36,6 @@ def read_binary(graph: Graph, node: Node) -> Reading:
     kinds = {source.kind for source in sources}
     if Kind.INTEGER in kinds:
         raise RefusalError("ONX011", "it computes with integers that have no scale")
-    if len(kinds) > 1:
-        names = [s.tensor.name for s in sources if s.kind is Kind.FLOAT]
-        raise RefusalError(
-            "ONX018",
-            f"{names[0]!r} is float while the other operand is quantised",
-            "quantise both operands",
-        )
     assumed = kinds == {Kind.FLOAT}
     result = (float_result if assumed else real_result)(graph, node.output)
     return _layer(node, sources, result, assumed)

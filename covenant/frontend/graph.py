@@ -94,6 +94,8 @@ class Graph:
     payloads: Mapping[str, Callable[[], NDArray[Any]]]
     producers: Mapping[str, Node]
     consumers: Mapping[str, tuple[Node, ...]]
+    quantised: bool = False
+    """Whether any tensor has 8-bit elements: what is float then was left out on purpose."""
 
     def is_constant(self, name: str) -> bool:
         """Whether `constant` has a payload for the name."""

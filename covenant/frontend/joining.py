@@ -29,8 +29,7 @@ def read_concat(graph: Graph, node: Node) -> Reading:
     sources = [read_source(graph, name) for name in node.inputs]
     kinds = {source.kind for source in sources}
     if len(kinds) > 1:
-        names = [s.tensor.name for s in sources if s.kind is Kind.FLOAT]
-        raise RefusalError("ONX018", f"{names[0]!r} is float while others are quantised")
+        raise RefusalError("ONX011", "its inputs are of several element types")
     if kinds != {Kind.REAL}:
         return _joined(graph, node, sources, LayerTensor(node.output, _dtype(sources), ()))
     reader = graph.sole_consumer(node.output)

@@ -85,6 +85,7 @@ def _graph(graph: onnx.GraphProto, path: Path, parameters: Mapping[str, NDArray[
         payloads=payloads,
         producers={output: node for node in nodes for output in node.outputs if output},
         consumers={name: tuple(readers) for name, readers in consumers.items()},
+        quantised=not {"int8", "uint8"}.isdisjoint(dtypes.values()),
     )
 
 

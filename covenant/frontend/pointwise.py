@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from covenant.core.layer import Layer, LayerTensor, Quantisation
 from covenant.frontend.functions import apply, is_function
 from covenant.frontend.graph import Graph, Node, RefusalError
 from covenant.frontend.host import dequantise, quantise
-from covenant.frontend.model import Alias, Reading
+from covenant.frontend.model import Alias, Boundary, Reading
 from covenant.frontend.quantisation import (
     INT8_TYPES,
     dequantised,
@@ -29,7 +30,7 @@ from covenant.frontend.quantisation import (
     read_quantisation,
     require_per_tensor,
 )
-from covenant.frontend.sources import FLOATS, assumed
+from covenant.frontend.sources import FLOATS, left_float
 
 UNIT = Quantisation(np.ones((), np.float32), np.zeros((), np.int64))
 """Integers that stand for themselves."""
@@ -96,11 +97,13 @@ def _constant(graph: Graph, name: str) -> NDArray[np.float32]:
     """The value of a constant of one element, NaN for an absent operand; empty for a tensor."""
     if not name:
         return np.full((), np.nan, np.float32)
+    if prod(graph.shape(name)) != 1:
+        return np.empty(0, np.float32)
     stored = dequantised(graph, name)
-    if stored is not None and stored.values is not None and stored.values.size == 1:
+    if stored is not None and stored.values is not None:
         assert stored.quantisation is not None
         return dequantise(stored.values, stored.quantisation).reshape(())
-    if graph.is_constant(name) and int(np.prod(graph.shape(name))) == 1:
+    if graph.is_constant(name):
         return graph.constant(name).astype(np.float32).reshape(())
     return np.empty(0, np.float32)
 
@@ -142,7 +145,9 @@ def read_quantised(graph: Graph, quantiser: Node) -> Reading:
         return Reading((), (Alias(x.name, y.name, shape),), nodes=(*before, *inner))
     real = found.values(graph, name, dequantise(_bytes(x.dtype), own))
     last = found.nodes[-1] if found.nodes else quantiser
-    return Reading((_table(last, x, y, real, (*before, *inner)),))
+    # The host can quantise too, where no compute node has tables and the real values are known.
+    host = Boundary(name, y.name, True, quantisation, dtype)
+    return Reading((_table(last, x, y, real, (*before, *inner)),), boundaries=(host,))
 
 
 def _within(graph: Graph, found: Trace) -> tuple[str, ...]:
@@ -186,7 +191,7 @@ def read_float(graph: Graph, node: Node, absorbed: Collection[str]) -> Reading:
         raise RefusalError("ONX018", "it is a function of several tensors")
     if _continues(graph, node, found.leaves, absorbed):
         raise RefusalError("ONX014", "it is part of a longer expression")
-    x = assumed(graph, found.leaves[0])
+    x = left_float(graph, found.leaves[0])
     y = LayerTensor(node.output, DType.INT8, x.shape)
     layer = _table(node, x, y, None, (*_within(graph, found), node.name))
     return Reading((layer,))

@@ -198,6 +198,9 @@ def _read_function(graph: Graph, node: Node, absorbed: Collection[str]) -> Readi
         return read_integer(graph, node)
     found = trace(graph, node.output)
     if sole_source(graph, found) is not None:
+        quantiser = graph.sole_consumer(node.output)
+        if quantiser is not None and quantiser.op_type == QUANTISE:
+            return read_quantised(graph, quantiser)
         raise RefusalError(
             "ONX014",
             f"its output {node.output!r} is not quantised: no QuantizeLinear reads it",

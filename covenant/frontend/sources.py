@@ -72,7 +72,7 @@ def read_source(graph: Graph, name: str) -> Source:
         return Source(operand(graph, name, None), Kind.INTEGER)
     stored = dequantised(graph, name)
     if stored is None:
-        return Source(assumed(graph, name), Kind.FLOAT)
+        return Source(left_float(graph, name), Kind.FLOAT)
     if stored.dtype not in INT8_TYPES:
         raise RefusalError("ONX011", f"{stored.name!r} has element type {stored.dtype}")
     require_per_tensor(stored)
@@ -86,6 +86,17 @@ def assumed(graph: Graph, name: str) -> LayerTensor:
         raise RefusalError("ONX011", f"{name!r} has element type {found}, expected a float")
     constant = graph.is_constant(name)
     return LayerTensor(name, DType.INT8, graph.shape(name), constant=constant)
+
+
+def left_float(graph: Graph, name: str) -> LayerTensor:
+    """A float tensor of a float model taken as int8; RefusalError in a quantised one."""
+    if graph.quantised:
+        raise RefusalError(
+            "ONX018",
+            f"{name!r} is float in a model that is quantised",
+            "quantise the inputs of this operator too",
+        )
+    return assumed(graph, name)
 
 
 def read_kept(graph: Graph, node: Node) -> Kept:

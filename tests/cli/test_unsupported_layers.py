@@ -117,3 +117,42 @@ def test_a_model_of_such_layers_alone_is_4(tmp_path: Path, without_tables: tuple
     answer = covenant("map", Case("pool", made, {}).save(tmp_path), *without_tables)
     assert answer.code == 4
     assert "error[MAP001]: layer 'pool'" in answer.err
+
+
+def test_the_host_requantises_where_no_node_can(
+    tmp_path: Path, without_tables: tuple[str, ...]
+) -> None:
+    rng = np.random.default_rng(2)
+    stored = {
+        "s": np.float32(0.02),
+        "z": np.uint8(120),
+        "s2": np.float32(0.013),
+        "ws": np.float32(0.01),
+        "wz": np.int8(0),
+        "w": rng.integers(-128, 128, (6, 6, 1, 1), dtype=np.int8),
+    }
+    nodes = [
+        helper.make_node("QLinearConv", ["x", "s", "z", "w", "ws", "wz", "s", "z"], ["a"], "one"),
+        helper.make_node("DequantizeLinear", ["a", "s", "z"], ["r"], "real"),
+        helper.make_node("QuantizeLinear", ["r", "s2", "z"], ["b"], "again"),
+        helper.make_node("QLinearConv", ["b", "s2", "z", "w", "ws", "wz", "s", "z"], ["y"], "two"),
+    ]
+    x = rng.integers(0, 256, (1, 6, 5, 5), dtype=np.uint8)
+    graph = helper.make_graph(
+        nodes,
+        "rescaled",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(v), n) for n, v in stored.items()],
+    )
+    made = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION)
+    case = Case("rescaled", made, {"x": x})
+    np.savez(tmp_path / "x.npz", x=x)
+    files = ["--input", tmp_path / "x.npz", "--output", tmp_path / "y.npz"]
+    answer = covenant(
+        "run", case.save(tmp_path), *without_tables, "--on", "interpreter", *map(str, files)
+    )
+    assert answer.code == 0
+    assert "not mapped: again (QuantizeLinear)" in answer.out
+    ours = np.load(tmp_path / "y.npz")["y"]
+    np.testing.assert_array_equal(ours, case.expected(optimised=False)["y"])

@@ -86,3 +86,22 @@ def test_float_network_is_accepted_as_assumed_int8(tmp_path: Path) -> None:
     assert families.count("sum") == families.count("max_pool") == 1
     assert families.count("product") == 1, "x * sigmoid(x) is a table, the gate is a product"
     assert families.count("average_pool") == 3
+
+
+def test_what_a_quantised_model_left_float_is_listed(tmp_path: Path) -> None:
+    case = quantised(_network(), "QDQ")
+    graph = case.model.graph
+    (output,) = graph.output
+    nodes = [
+        helper.make_node("Exp", ["y"], ["e"], name="e"),
+        helper.make_node("ReduceSum", ["e"], ["t"], name="t", keepdims=1),
+        helper.make_node("Div", ["e", "t"], ["p"], name="p"),
+        helper.make_node("Mul", ["p", "p"], ["square"], name="square"),
+        helper.make_node("Transpose", ["square"], ["last"], name="last"),
+    ]
+    graph.node.extend(nodes)
+    output.name = "last"
+    output.ClearField("type")
+    model = read_model(Case("tail", case.model, {}).save(tmp_path))
+    assert not any(layer.assumed_int8 for layer in model.layers)
+    assert [u.node for u in model.unsupported] == ["e", "t", "p", "square", "last"]

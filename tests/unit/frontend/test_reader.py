@@ -167,3 +167,16 @@ def test_host_quantisation_rounds_to_even_and_saturates(dtype: DType) -> None:
 def test_importing_the_frontend_does_not_import_onnx() -> None:
     command = "import sys, covenant.frontend; sys.exit('onnx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
+
+
+def test_a_function_behind_a_quantiser_we_cannot_take_says_so(tmp_path: Path) -> None:
+    text = """
+net (uint8[2,3] x) => (uint8[2,3] y)
+<float s = {0.05}, uint8 z = {1}, float[3] t = {0.5,0.25,0.1}, uint8[3] p = {1,2,3}>
+{
+  [dx] f = DequantizeLinear (x, s, z)
+  [gate] g = Sigmoid (f)
+  [q] y = QuantizeLinear <axis = 1> (g, t, p)
+}"""
+    (found,) = _read(text, tmp_path).unsupported
+    assert (found.node, found.code) == ("gate", "ONX013")
