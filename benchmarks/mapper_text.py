@@ -82,7 +82,109 @@ def _growth(rows: list[dict[str, Any]]) -> str:
     return draw("Growth: seconds against size (least latency)", columns, cells)
 
 
-_DRAWN: dict[str, Callable[[Any], str]] = {"solve": _solve, "growth": _growth}
+def _zigzag(table: dict[str, Any]) -> str:
+    rows = [r for r in table["rows"] if "error" not in r]
+    parts = []
+    for target, objective in dict.fromkeys((r["target"], r["objective"]) for r in rows):
+        part = [r for r in rows if (r["target"], r["objective"]) == (target, objective)]
+        unit = "cycles" if objective == "latency" else "uJ"
+        if "published" in part[0]:
+            parts.append(_published(part, target, unit))
+            continue
+        columns = (
+            "layer", "by ZigZag: theirs", "ours", "ratio", "by cost.py: theirs", "ours", "ratio",
+            "s theirs", "s ours",
+        )  # fmt: skip
+        title = f"ZigZag {part[0]['peer_version']} (LOMA) on {target}, least {objective}, {unit}"
+        parts.append(draw(title, columns, [_versus_cells(r) for r in part]))
+    parts += [f"{r['name']} {r['objective']}: {r['error']}" for r in table["rows"] if "error" in r]
+    for s in table["summary"]:
+        parts.append(_versus_summary(s))
+    return "\n\n".join(parts)
+
+
+def _versus_cells(r: dict[str, Any]) -> tuple[str, ...]:
+    cells: list[str] = [r["name"]]
+    for key in ("by_peer", "by_cost"):
+        pair = r[key]
+        if pair is None:
+            cells += ["–", _figure(r["ours_by_cost"]), "–"]
+        else:
+            cells += [_figure(pair["theirs"]), _figure(pair["ours"]), f"{pair['ratio']:.3f}"]
+    return (*cells, f"{r['peer_seconds']:.1f}", f"{r['seconds']:.2f}")
+
+
+def _versus_summary(s: dict[str, Any]) -> str:
+    lines = []
+    for key, name in (("by_peer", "ZigZag's cost"), ("by_cost", "cost.py")):
+        found = s[key]
+        if found["compared"]:
+            lines.append(
+                f"  {s['target']} {s['objective']}, by {name}: geometric mean of theirs / ours "
+                f"{found['geomean_ratio']:.3f}, least {found['least_ratio']:.3f}, ours worse on "
+                f"{found['worse']} of {found['compared']} layers"
+            )
+    return "\n".join(lines)
+
+
+def _published(rows: list[dict[str, Any]], target: str, unit: str) -> str:
+    columns = ("layer", "published", "ours by cost.py", "s published", "s ours")
+    cells = [
+        (
+            r["name"],
+            _figure(r["published"]),
+            _figure(r["ours_by_cost"]),
+            f"{r['published_seconds']:.1f}",
+            f"{r['seconds']:.2f}",
+        )
+        for r in rows
+    ]
+    title = (
+        f"ZigZag is not installed: published figures of 3.9.1 on {target}, {unit}, by its own cost "
+        "(not measured here)"
+    )
+    return draw(title, columns, cells)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def _rule(table: dict[str, Any]) -> str:
+    columns = (
+        "layer", "tiles", "compulsory MB", "rule MB", "ours MB", "by cost.py: rule MB", "cycles",
+        "ours cycles",
+    )  # fmt: skip
+    parts = []
+    for target, objective in dict.fromkeys((r["target"], r["objective"]) for r in table["rows"]):
+        cells = [
+            (
+                r["name"],
+                "x".join(map(str, r["tiles"])),
+                f"{r['compulsory_bytes'] / 1e6:.2f}",
+                f"{r['rule_bytes'] / 1e6:.2f}",
+                f"{r['ours'][0] / 1e6:.2f}",
+                *(
+                    (f"{r['rule_by_cost'][0] / 1e6:.2f}", f"{r['rule_by_cost'][1]:,}")
+                    if r["rule_by_cost"]
+                    else ("–", "–")
+                ),
+                f"{r['ours'][1]:,}",
+            )
+            for r in table["rows"]
+            if (r["target"], r["objective"]) == (target, objective)
+        ]
+        title = f"Gemmini's hand rule on {target}, ours of least {objective} (tiles in blocks)"
+        parts.append(draw(title, columns, cells))
+    return "\n\n".join(parts)
+
+
+_DRAWN: dict[str, Callable[[Any], str]] = {
+    "solve": _solve,
+    "growth": _growth,
+    "zigzag": _zigzag,
+    "rule": _rule,
+}
 
 
 def draw(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:

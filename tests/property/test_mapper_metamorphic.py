@@ -22,9 +22,13 @@ from covenant.acg.graph import Acg
 from covenant.acg.reader import read_architecture
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError
+from covenant.core.yaml_source import parse_yaml
 from covenant.mapper import cost
 from covenant.mapper.mapping import Mapping, Status
 from covenant.mapper.objective import LATENCY, Objective, Term
+from covenant.mapper.pins import PinnedLayer
+from covenant.mapper.pins_reader import parse_pins
+from covenant.mapper.pins_saved import pins_text
 from covenant.mapper.solve import solve
 from covenant.mapper.verify import verify
 from mapper_samples import SNAX, conv, gemm, snax
@@ -135,6 +139,22 @@ def test_any_time_limit_bounds_the_optimum_from_both_sides(layer: Codelet, size:
         mapping = _solved(layer, acg, seconds=seconds)
         if mapping is not None:
             assert mapping.proof.bound <= best <= mapping.proof.objective
+
+
+@settings(max_examples=6 * MORE, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(layer=layers(), size=st.sampled_from(["2KiB", "8KiB", "64KiB"]), data=st.data())
+def test_a_pinned_optimum_is_the_optimum(layer: Codelet, size: str, data: st.DataObject) -> None:
+    acg = snax(memories__l1__size=size)
+    objective = data.draw(st.sampled_from(OBJECTIVES), label="objective")
+    mapping = _solved(layer, acg, objective)
+    if mapping is None:
+        return
+    text = pins_text([(mapping, layer)], acg)
+    pins = parse_pins(parse_yaml(text, "pins.yaml")).of_layer(PinnedLayer("any", layer))
+    kept = data.draw(st.sets(st.sampled_from(pins)), label="some of its pins")
+    for chosen in (pins, tuple(p for p in pins if p in kept)):
+        again = solve(layer, acg, objective=objective, pins=chosen)
+        assert again.proof.objective == again.proof.bound == mapping.proof.objective
 
 
 # --- names and order ------------------------------------------------------------------------------
