@@ -135,6 +135,65 @@ package cvn_pkg;
     return gemm_operand_masters(m, n, k) + m + p_lanes + m;
   endfunction
 
+  /// What a vector node computes in a step; x, w: words of 8 channels, one per pixel lane.
+  typedef enum logic [2:0] {
+    VectorMac      = 3'd0,  // acc += (x - zx) * (w of lane 0 - zk)
+    VectorSum      = 3'd1,  // acc += x - zx
+    VectorMax      = 3'd2,  // y = max(y, x)
+    VectorBlend    = 3'd3,  // acc = (x - zx) * kx + (w - zw) * kw, in two cycles
+    VectorMultiply = 3'd4,  // acc = (x - zx) * (w - zw)
+    VectorTable    = 3'd5   // y = table[x]
+  } vector_op_e;
+
+  /// Registers of a vector node's lanes, relative to its first one; VectorAbsent: there is none.
+  typedef struct packed {
+    logic [7:0] steps;
+    logic [7:0] tiles;
+    logic [7:0] reuse;
+    logic [7:0] select;    // number of the capability
+    logic [7:0] out;
+    logic [7:0] zx;
+    logic [7:0] zw;
+    logic [7:0] kx;
+    logic [7:0] kw;
+    logic [7:0] zy;
+    logic [7:0] lo;
+    logic [7:0] hi;
+    logic [7:0] x_signed;
+    logic [7:0] w_signed;
+  } vector_registers_t;
+  localparam logic [7:0] VectorAbsent = 8'd255;
+
+  /// Operations by the number of the capability.
+  typedef vector_op_e [7:0] vector_ops_t;
+
+  /// How the lanes of a vector node treat their operands during a job.
+  typedef struct packed {
+    vector_op_e         op;
+    logic               x_signed;
+    logic               w_signed;
+    logic [7:0]         zx;
+    logic [7:0]         zw;
+    logic signed [15:0] kx;
+    logic signed [15:0] kw;
+  } vector_job_t;
+
+  /// Whether an operation reads the w stream.
+  function automatic logic vector_reads_w(input vector_op_e op);
+    return op inside {VectorMac, VectorBlend, VectorMultiply};
+  endfunction
+
+  /// TCDM masters of a vector node that read operands: the first ones.
+  function automatic int unsigned vector_operand_masters(input int unsigned m);
+    return 2 * m;
+  endfunction
+
+  /// TCDM masters of a vector node, in the order x, w, p, t, y.
+  function automatic int unsigned vector_masters(input int unsigned m, input int unsigned p_lanes,
+                                                 input int unsigned t_lanes);
+    return vector_operand_masters(m) + p_lanes + t_lanes + m;
+  endfunction
+
   /// Sub-engines of every compute node, each with a job queue and semaphores of its own.
   localparam int unsigned NodeEngines = 5;
 

@@ -1,0 +1,264 @@
+/// Bench top of the vector node: node, L1, a host port and masters that make random conflicts.
+///
+/// Purpose: everything a test needs as plain ports; events are counted here so that the test may run
+/// many cycles at once. Semaphores: a grant is given when the test or a random bit allows it, posts
+/// are counted.
+module cvn_vector_tb
+  import cvn_pkg::*;
+#(
+  parameter int unsigned M          = 8,
+  parameter int unsigned Columns    = 4,
+  parameter int unsigned PLanes     = 1,
+  parameter int unsigned TLanes     = 4,
+  parameter int unsigned Banks      = 32,
+  parameter int unsigned Words      = 16384,
+  parameter int unsigned FifoDepth  = 8,
+  parameter int unsigned QueueDepth = 4
+) (
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  input  logic        clr_i,
+
+  input  logic        we_i,
+  input  logic [7:0]  addr_i,
+  input  logic [1:0]  op_i,
+  input  logic [31:0] data_i,
+  input  logic        launch_i,
+  output logic        ready_o,
+  input  logic [15:0] wait_i,
+  input  logic [15:0] post_i,
+  input  logic [4:0]  allow_i,
+  output logic        idle_o,
+
+  input  logic        host_valid_i,
+  input  logic        host_write_i,
+  input  logic [31:0] host_addr_i,
+  input  logic [63:0] host_wdata_i,
+  output logic [63:0] host_rdata_o,
+
+  /// Chance of each disturbing master to ask a random bank, in 1/256 per cycle.
+  input  logic [8:0]  noise_i,
+
+  output logic [31:0] cycles_o,
+  output logic [31:0] busy_o,
+  output logic [31:0] starved_a_o,
+  output logic [31:0] starved_b_o,
+  output logic [31:0] starved_c_o,
+  output logic [31:0] starved_p_o,
+  output logic [31:0] blocked_y_o,
+  output logic [31:0] config_wait_o,
+  output logic [31:0] conflicts_o,
+  output logic [31:0] granted_o[16],
+  output logic [31:0] posted_o[16],
+  output logic [31:0] first_step_o,
+  output logic [31:0] last_step_o,
+  output logic [31:0] last_write_o
+);
+  localparam int unsigned Loops = 6;
+  localparam int unsigned LoopsP = 4;
+  localparam int unsigned LoopsT = 1;
+  localparam int unsigned OffsetW = stream_regs(StreamLanes, Loops);
+  localparam int unsigned OffsetP = OffsetW + stream_regs(StreamLanes, Loops);
+  localparam int unsigned OffsetT = OffsetP + stream_regs(StreamPlain, LoopsP);
+  localparam int unsigned OffsetY = OffsetT + stream_regs(StreamPlain, LoopsT);
+  localparam int unsigned OffsetLanes = OffsetY + stream_regs(StreamLanes, Loops);
+  localparam int unsigned NumRegs = OffsetLanes + 14;
+  localparam int unsigned NodeMasters = vector_masters(M, PLanes, TLanes);
+  localparam int unsigned Noise = 8;
+  localparam int unsigned NumMasters = NodeMasters + 1 + Noise;
+  localparam int unsigned FirstY = NodeMasters - M;
+  localparam sem_mask_t UsedMask[5] = '{
+    28'h0000003, 28'h000000c, 28'h0000030, 28'h00000c0, 28'h0000300
+  };
+  localparam vector_registers_t Registers = '{
+    steps: 0, tiles: 1, reuse: 2, select: 3, out: 4, zx: 5, zw: 6, kx: 7, kw: 8, zy: 9, lo: 10,
+    hi: 11, x_signed: 12, w_signed: 13
+  };
+  localparam vector_ops_t Operations = {
+    VectorMac, VectorMac, VectorTable, VectorMultiply, VectorBlend, VectorMax, VectorSum, VectorMac
+  };
+
+  function automatic reg_t [NumRegs-1:0] reset_values();
+    reset_values = '0;
+    reset_values[1] = 32'd8;
+    reset_values[3] = 32'd65535;
+    reset_values[OffsetW+1] = 32'd8;
+    reset_values[OffsetW+3] = 32'd65535;
+    reset_values[OffsetY+1] = 32'd8;
+    reset_values[OffsetY+3] = 32'd65535;
+    for (int unsigned i = 0; i < Loops; i++) begin
+      reset_values[4+i] = 32'd1;
+      reset_values[OffsetW+4+i] = 32'd1;
+      reset_values[OffsetY+4+i] = 32'd1;
+    end
+    for (int unsigned i = 0; i < LoopsP; i++) reset_values[OffsetP+1+i] = 32'd1;
+    reset_values[OffsetT+1] = 32'd1;
+    reset_values[OffsetLanes] = 32'd1;
+    reset_values[OffsetLanes+1] = 32'd1;
+    reset_values[OffsetLanes+2] = 32'd1;
+  endfunction
+
+  tcdm_req_t req[NumMasters];
+  tcdm_rsp_t rsp[NumMasters];
+  tcdm_req_t node_req[NodeMasters];
+  tcdm_rsp_t node_rsp[NodeMasters];
+  logic [$clog2(NumMasters+1)-1:0] denied;
+  sem_mask_t sem_req[5];
+  sem_mask_t sem_post[5];
+  logic [4:0] sem_gnt;
+  gemm_events_t events;
+  logic [63:0] random_q;
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) random_q <= 64'h9E37_79B9_7F4A_7C15;
+    else random_q <= {random_q[62:0], random_q[63] ^ random_q[62] ^ random_q[60] ^ random_q[59]}
+                     ^ {random_q[12:0], 51'b0} ^ {7'b0, random_q[63:7]};
+  end
+
+  for (genvar m = 0; m < NodeMasters; m++) begin : gen_node
+    assign req[m] = node_req[m];
+    assign node_rsp[m] = rsp[m];
+  end
+
+  // Registered, so that a port of the top does not reach through the whole crossbar.
+  tcdm_req_t host_q;
+  logic [8:0] noise_q;
+  logic [4:0] allow_q;
+  always_ff @(posedge clk_i) begin
+    host_q  <= '{valid: host_valid_i, write: host_write_i, addr: host_addr_i, wdata: host_wdata_i};
+    noise_q <= noise_i;
+    allow_q <= allow_i;
+  end
+  assign req[NodeMasters] = host_q;
+  assign host_rdata_o = rsp[NodeMasters].rdata;
+
+  for (genvar i = 0; i < Noise; i++) begin : gen_noise
+    logic [63:0] mixed;
+    assign mixed = random_q * (64'h2545_F491_4F6C_DD1D + 64'd2 * 64'(i));
+    assign req[NodeMasters+1+i] = '{
+      valid: {1'b0, mixed[63:56]} < noise_q,
+      write: 1'b0,
+      addr: 32'(mixed[55:40]) % Words,
+      wdata: '0
+    };
+  end
+
+  for (genvar e = 0; e < 5; e++) begin : gen_sem
+    assign sem_gnt[e] = sem_req[e] != '0 && (allow_q[e] || random_q[8*e+:3] == '0);
+  end
+
+  cvn_tcdm #(
+    .NumMasters(NumMasters),
+    .Urgent    (vector_operand_masters(M)),
+    .Banks     (Banks),
+    .Words     (Words)
+  ) i_tcdm (
+    .clk_i   (clk_i),
+    .rst_ni  (rst_ni),
+    .clr_i   (clr_i),
+    .req_i   (req),
+    .rsp_o   (rsp),
+    .denied_o(denied)
+  );
+
+  cvn_vector #(
+    .M                (M),
+    .RequantiseColumns(Columns),
+    .PLanes           (PLanes),
+    .TLanes           (TLanes),
+    .HasTable         (1'b1),
+    .LoopsX           (Loops),
+    .LoopsW           (Loops),
+    .LoopsP           (LoopsP),
+    .LoopsT           (LoopsT),
+    .LoopsY           (Loops),
+    .FifoDepthX       (FifoDepth),
+    .FifoDepthW       (FifoDepth),
+    .FifoDepthP       (4),
+    .FifoDepthT       (4),
+    .FifoDepthY       (4),
+    .QueueDepth       (QueueDepth),
+    .NumRegs          (NumRegs),
+    .ResetValue       (reset_values()),
+    .OffsetX          (0),
+    .OffsetW          (OffsetW),
+    .OffsetP          (OffsetP),
+    .OffsetT          (OffsetT),
+    .OffsetY          (OffsetY),
+    .OffsetLanes      (OffsetLanes),
+    .Registers        (Registers),
+    .Operations       (Operations),
+    .WaitX            (28'h0000001),
+    .WaitW            (28'h0000004),
+    .WaitP            (28'h0000010),
+    .WaitT            (28'h0000040),
+    .WaitY            (28'h0000200),
+    .PostX            (28'h0000002),
+    .PostW            (28'h0000008),
+    .PostP            (28'h0000020),
+    .PostT            (28'h0000080),
+    .PostY            (28'h0000100)
+  ) i_vector (
+    .clk_i         (clk_i),
+    .rst_ni        (rst_ni),
+    .clr_i         (clr_i),
+    .reg_we_i      (we_i),
+    .reg_addr_i    (addr_i),
+    .reg_op_i      (reg_op_e'(op_i)),
+    .reg_data_i    (data_i),
+    .launch_i      (launch_i),
+    .launch_ready_o(ready_o),
+    .wait_i        (sem_mask_t'(wait_i)),
+    .post_i        (sem_mask_t'(post_i)),
+    .sem_req_o     (sem_req),
+    .sem_gnt_i     (sem_gnt),
+    .sem_post_o    (sem_post),
+    .tcdm_req_o    (node_req),
+    .tcdm_rsp_i    (node_rsp),
+    .idle_o        (idle_o),
+    .events_o      (events)
+  );
+
+  logic wrote;
+  always_comb begin
+    wrote = 1'b0;
+    for (int unsigned m = FirstY; m < NodeMasters; m++) wrote |= rsp[m].gnt;
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      {cycles_o, busy_o, starved_a_o, starved_b_o, starved_c_o, starved_p_o} <= '0;
+      {blocked_y_o, config_wait_o, conflicts_o, first_step_o, last_step_o, last_write_o} <= '0;
+      for (int unsigned i = 0; i < 16; i++) begin
+        granted_o[i] <= '0;
+        posted_o[i]  <= '0;
+      end
+    end else if (clr_i) begin
+      {cycles_o, busy_o, starved_a_o, starved_b_o, starved_c_o, starved_p_o} <= '0;
+      {blocked_y_o, config_wait_o, conflicts_o, first_step_o, last_step_o, last_write_o} <= '0;
+      for (int unsigned i = 0; i < 16; i++) begin
+        granted_o[i] <= '0;
+        posted_o[i]  <= '0;
+      end
+    end else begin
+      cycles_o      <= cycles_o + 1;
+      busy_o        <= busy_o + 32'(events.busy);
+      starved_a_o   <= starved_a_o + 32'(events.starved_a);
+      starved_b_o   <= starved_b_o + 32'(events.starved_b);
+      starved_c_o   <= starved_c_o + 32'(events.starved_c);
+      starved_p_o   <= starved_p_o + 32'(events.starved_p);
+      blocked_y_o   <= blocked_y_o + 32'(events.blocked_y);
+      config_wait_o <= config_wait_o + 32'(events.config_wait);
+      conflicts_o   <= conflicts_o + 32'(denied);
+      if (events.busy && busy_o == '0) first_step_o <= cycles_o;
+      if (events.busy) last_step_o <= cycles_o;
+      if (wrote) last_write_o <= cycles_o;
+      for (int unsigned i = 0; i < 16; i++) begin
+        for (int unsigned e = 0; e < 5; e++) begin
+          if (UsedMask[e][i] && sem_post[e][i]) posted_o[i] <= posted_o[i] + 1;
+          if (UsedMask[e][i] && sem_gnt[e] && sem_req[e][i]) granted_o[i] <= granted_o[i] + 1;
+        end
+      end
+    end
+  end
+endmodule
