@@ -1,4 +1,5 @@
-/// The compute nodes of the cluster: every gemm node the architecture lists. Wiring only.
+/// The compute nodes of the cluster: every gemm and vector node the architecture lists.
+/// Wiring only.
 ///
 /// Purpose: gives each node its part of the register writes, launches, semaphores and TCDM masters.
 /// TCDM masters: first the operand streams of all nodes (they go before others at a bank), then the
@@ -36,7 +37,7 @@ module cvn_nodes
   output logic [NumNodes-1:0]          idle_o,
   output gemm_events_t [NumNodes-1:0]  events_o
 );
-  // Masters of a gemm node, those of its operands, and where they start among all masters.
+  // Masters of a node, and those of its operands.
   function automatic int unsigned gemm_all(input int unsigned g);
     return cvn_pkg::gemm_masters(GemmM[g], GemmN[g], GemmK[g], GemmPLanes[g]);
   endfunction
@@ -45,11 +46,26 @@ module cvn_nodes
     return cvn_pkg::gemm_operand_masters(GemmM[g], GemmN[g], GemmK[g]);
   endfunction
 
-  function automatic int unsigned gemm_first(input int unsigned g, input bit operand);
+  function automatic int unsigned vector_all(input int unsigned v);
+    return cvn_pkg::vector_masters(VectorM[v], VectorWLanes[v], VectorPLanes[v],
+                                   VectorTLanes[v]);
+  endfunction
+
+  function automatic int unsigned vector_operands(input int unsigned v);
+    return cvn_pkg::vector_operand_masters(VectorM[v], VectorWLanes[v]);
+  endfunction
+
+  // First master of node n of all nodes, among the operands or among the others.
+  function automatic int unsigned first_master(input int unsigned n, input bit operand);
     int unsigned first;
     first = operand ? 0 : OperandMasters;
-    for (int unsigned i = 0; i < g; i++) begin
-      first += operand ? gemm_operands(i) : gemm_all(i) - gemm_operands(i);
+    for (int unsigned i = 0; i < n; i++) begin
+      if (i < NumGemms) begin
+        first += operand ? gemm_operands(i) : gemm_all(i) - gemm_operands(i);
+      end else begin
+        first += operand ? vector_operands(i - NumGemms) :
+                           vector_all(i - NumGemms) - vector_operands(i - NumGemms);
+      end
     end
     return first;
   endfunction
@@ -57,8 +73,8 @@ module cvn_nodes
   for (genvar g = 0; g < int'(NumGemms); g++) begin : gen_gemm
     localparam int unsigned Masters = gemm_all(g);
     localparam int unsigned Operands = gemm_operands(g);
-    localparam int unsigned FirstOperand = gemm_first(g, 1'b1);
-    localparam int unsigned FirstOther = gemm_first(g, 1'b0);
+    localparam int unsigned FirstOperand = first_master(g, 1'b1);
+    localparam int unsigned FirstOther = first_master(g, 1'b0);
     tcdm_req_t req[Masters];
     tcdm_rsp_t rsp[Masters];
     sem_mask_t sem_req[Engines];
@@ -123,6 +139,87 @@ module cvn_nodes
     for (genvar e = 0; e < int'(Engines); e++) begin : gen_engine
       assign sem_req_o[g*Engines+e]  = sem_req[e];
       assign sem_post_o[g*Engines+e] = sem_post[e];
+    end
+    for (genvar m = 0; m < int'(Masters); m++) begin : gen_master
+      localparam int unsigned At = (m < Operands) ? FirstOperand + m : FirstOther + m - Operands;
+      assign tcdm_req_o[At] = req[m];
+      assign rsp[m]         = tcdm_rsp_i[At];
+    end
+  end
+
+  for (genvar v = 0; v < int'(NumVectors); v++) begin : gen_vector
+    localparam int unsigned Node = NumGemms + v;
+    localparam int unsigned Masters = vector_all(v);
+    localparam int unsigned Operands = vector_operands(v);
+    localparam int unsigned FirstOperand = first_master(Node, 1'b1);
+    localparam int unsigned FirstOther = first_master(Node, 1'b0);
+    tcdm_req_t req[Masters];
+    tcdm_rsp_t rsp[Masters];
+    sem_mask_t sem_req[Engines];
+    sem_mask_t sem_post[Engines];
+
+    cvn_vector #(
+      .M                 (VectorM[v]),
+      .RequantiseColumns (VectorRequantiseColumns[v]),
+      .WLanes            (VectorWLanes[v]),
+      .PLanes            (VectorPLanes[v]),
+      .TLanes            (VectorTLanes[v]),
+      .HasTable          (VectorHasTable[v]),
+      .LoopsX            (VectorLoopsX[v]),
+      .LoopsW            (VectorLoopsW[v]),
+      .LoopsP            (VectorLoopsP[v]),
+      .LoopsT            (VectorLoopsT[v]),
+      .LoopsY            (VectorLoopsY[v]),
+      .FifoDepthX        (VectorFifoDepthX[v]),
+      .FifoDepthW        (VectorFifoDepthW[v]),
+      .FifoDepthP        (VectorFifoDepthP[v]),
+      .FifoDepthT        (VectorFifoDepthT[v]),
+      .FifoDepthY        (VectorFifoDepthY[v]),
+      .QueueDepth        (QueueDepth),
+      .NumRegs           (NumVectorRegs[v]),
+      .ResetValue        (VectorReset[v][NumVectorRegs[v]-1:0]),
+      .OffsetX           (VectorOffsetX[v]),
+      .OffsetW           (VectorOffsetW[v]),
+      .OffsetP           (VectorOffsetP[v]),
+      .OffsetT           (VectorOffsetT[v]),
+      .OffsetY           (VectorOffsetY[v]),
+      .OffsetLanes       (VectorOffsetLanes[v]),
+      .Registers         (VectorRegisters[v]),
+      .Operations        (VectorOperations[v]),
+      .WaitX             (VectorWaitX[v]),
+      .WaitW             (VectorWaitW[v]),
+      .WaitP             (VectorWaitP[v]),
+      .WaitT             (VectorWaitT[v]),
+      .WaitY             (VectorWaitY[v]),
+      .PostX             (VectorPostX[v]),
+      .PostW             (VectorPostW[v]),
+      .PostP             (VectorPostP[v]),
+      .PostT             (VectorPostT[v]),
+      .PostY             (VectorPostY[v])
+    ) i_vector (
+      .clk_i          (clk_i),
+      .rst_ni         (rst_ni),
+      .clr_i          (clr_i),
+      .reg_we_i       (reg_we_i[Node]),
+      .reg_addr_i     (reg_addr_i),
+      .reg_op_i       (reg_op_i),
+      .reg_data_i     (reg_data_i),
+      .launch_i       (launch_i[Node]),
+      .launch_ready_o (launch_ready_o[Node]),
+      .wait_i         (wait_i),
+      .post_i         (post_i),
+      .sem_req_o      (sem_req),
+      .sem_gnt_i      (sem_gnt_i[Node*Engines+:Engines]),
+      .sem_post_o     (sem_post),
+      .tcdm_req_o     (req),
+      .tcdm_rsp_i     (rsp),
+      .idle_o         (idle_o[Node]),
+      .events_o       (events_o[Node])
+    );
+
+    for (genvar e = 0; e < int'(Engines); e++) begin : gen_engine
+      assign sem_req_o[Node*Engines+e]  = sem_req[e];
+      assign sem_post_o[Node*Engines+e] = sem_post[e];
     end
     for (genvar m = 0; m < int'(Masters); m++) begin : gen_master
       localparam int unsigned At = (m < Operands) ? FirstOperand + m : FirstOther + m - Operands;

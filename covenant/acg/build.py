@@ -101,7 +101,13 @@ def _compute(section: ArchitectureSection, name: str, places: Places) -> Compute
         capabilities=tuple(_capability(section, name, c, places) for c in compute.capabilities),
         after=compute.after or "",
         records=tuple(
-            Record(key, record.stream, record.dim, tuple(map(tuple, record.groups)))
+            Record(
+                key,
+                record.stream,
+                record.dim or "",
+                tuple(map(tuple, record.groups)),
+                record.entries or 0,
+            )
             for key, record in compute.records.items()
         ),
         span=places.key("compute", name),

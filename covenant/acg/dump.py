@@ -94,7 +94,11 @@ def _given(**values: Value) -> Section:
 
 def _compute(compute: Compute) -> Section:
     records: Section = {
-        record.name: {"stream": record.stream, "dim": record.dim, "groups": record.groups}
+        record.name: {
+            "stream": record.stream,
+            **_given(dim=record.dim, entries=record.entries),
+            "groups": record.groups,
+        }
         for record in compute.records
     }
     capabilities: Section = {c.name: _capability(c) for c in compute.capabilities}

@@ -197,12 +197,19 @@ def _multiplies(expression: Expression) -> bool:
 class Record:
     """A stream of packed constants: `groups` in memory order, fields of a group interleaved along
     `dim` (bias0, scale0, bias1, scale1, …). Field dtypes are those of the ports. `name` prefixes
-    the record's registers (`p.base`) and keys its semaphores, like a port."""
+    the record's registers (`p.base`) and keys its semaphores, like a port. `entries`: not 0 for a
+    table (`dim` is ""), which has so many entries of every field and is read once per launch."""
 
     name: str
     stream: str
     dim: str
     groups: tuple[tuple[str, ...], ...]
+    entries: int = 0
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields in memory order of the groups."""
+        return tuple(name for group in self.groups for name in group)
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,13 @@ class RecordSection(Section):
     """A stream of packed constants."""
 
     stream: Name = Field(description="transfer node that carries the records")
-    dim: Name = Field(description="capability dim along which the fields of a group are repeated")
+    dim: Name | None = Field(
+        None, description="capability dim along which the fields of a group are repeated"
+    )
+    entries: Count | None = Field(
+        None,
+        description="instead of dim: a table of so many entries per field, read once per launch",
+    )
     groups: list[Annotated[list[Name], Field(min_length=1)]] = Field(
         min_length=1, description="groups in memory order; the ports of a group are interleaved"
     )

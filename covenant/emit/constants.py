@@ -100,6 +100,8 @@ def _records(
     placed = operands(codelet, acg, Binding(mapping.steps))
     operand = next(o for o in placed if o.port == placement.port)
     record = _record(acg, mapping, placement.port)
+    if record.entries:
+        return _table(record, mapping, codelet, payloads)
     columns = operand.beat[0][1]
     axis = operand.packed_axis
     shape = list(operand.shape)
@@ -114,6 +116,18 @@ def _records(
     ]
     records = [_blocks(part, axis, columns) for part in parts]
     return pack_records(np.ascontiguousarray(np.concatenate(records, axis=-1)), placement.home)
+
+
+def _table(
+    record: Record, mapping: Mapping, codelet: Codelet, payloads: Payloads
+) -> NDArray[np.uint8]:
+    """The entries of every group one after the other, the fields of a group interleaved."""
+    bound = {p: t for step in mapping.steps for p, t in step.tensors}
+    parts = []
+    for group in record.groups:
+        columns = [payload(codelet, payloads, bound[f]).reshape(record.entries, 1) for f in group]
+        parts.append(np.concatenate([c.view(np.uint8) for c in columns], axis=1).reshape(-1))
+    return np.concatenate(parts)
 
 
 def _blocks(fields: NDArray[np.uint8], axis: int, columns: int) -> NDArray[np.uint8]:

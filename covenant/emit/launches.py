@@ -68,10 +68,15 @@ class Launcher:
         for prefix, port in self.streams(sums):
             yield from self._stream(prefix, port, tile)
         counts = job_counts(self.mapping, self.codelet, self.acg, self._whole_beats(tile))
-        yield from (("steps", counts.steps), ("tiles", counts.tiles), ("reuse", counts.reuse))
-        yield from self.settings
-        yield ("resume", int(sums.resumes))
-        yield ("out", 0 if sums.raw else self.result)
+        controls = (
+            ("steps", counts.steps),
+            ("tiles", counts.tiles),
+            ("reuse", counts.reuse),
+            *self.settings,
+            ("resume", int(sums.resumes)),
+            ("out", 0 if sums.raw else self.result),
+        )
+        yield from ((n, v) for n, v in controls if self.unit.register(n) is not None)
 
     def _whole_beats(self, tile: dict[str, int]) -> dict[str, int]:
         """The tile with packed dims of inputs rounded up to what one beat delivers."""

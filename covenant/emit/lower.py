@@ -311,7 +311,9 @@ def _step_cycles(mapping: Mapping, acg: Acg) -> int:
 
 def _settings(mapping: Mapping, unit: ControlUnit, acg: Acg) -> Quantities:
     """Scalars of all bound steps (0 where a step does not need one) and signedness of operands."""
-    values: list[tuple[str, int]] = []
+    first = mapping.steps[0]
+    names = [c.name for c in acg.compute(first.node).capabilities]
+    values: list[tuple[str, int]] = [("function", names.index(first.capability))]
     for step in mapping.steps:
         capability = next(
             c for c in acg.compute(step.node).capabilities if c.name == step.capability

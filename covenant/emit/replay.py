@@ -184,16 +184,22 @@ class Replay:
     def _compute(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
         """Readers run ahead freely; a writer follows all readers of earlier launches, since the
         node takes launches in order, and ends after the readers of its own."""
-        resumes = bool(registers.get("resume", 0))
+        count = len(unit.capabilities)
+        if not 0 <= registers.get("function", 0) < count:
+            self._find(
+                f"{launch.unit}.function is {registers['function']}, below {count} is needed"
+            )
+            return
         inputs = [self._engines.of(launch.unit, s.key) for s in unit.streams if not s.writes]
         earlier = [engine.done for engine in inputs]
-        if not resumes and unit.partial:
-            self._engines.refuse(self._engines.of(launch.unit, unit.partial), launch)
         finished: list[Clock] = []
         for stream in unit.streams:
-            if stream.writes or (stream.key == unit.partial and not resumes):
+            if stream.writes:
                 continue
             engine = self._engines.of(launch.unit, stream.key)
+            if not unit.takes_part(stream.key, registers):
+                self._engines.refuse(engine, launch)
+                continue
             start = self._engines.start(engine, launch)
             self._stream(engine, stream, unit, registers, start)
             self._engines.complete(engine, launch, start)

@@ -10,12 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg, Capability, Compute, Control, ControlUnit, Record, Transfer
-from covenant.emit.rtl_text import block, error, masks, number, numbers, one, resets
+from covenant.emit.rtl_text import (
+    LANES,
+    PIXELS,
+    PLAIN,
+    block,
+    error,
+    masks,
+    number,
+    numbers,
+    one,
+    resets,
+    rounding,
+    unit_of,
+)
+from covenant.emit.rtl_vector import Vector, find_vector, is_vector, vector_lines
 
-# Registers of a stream, in the order its queue expects.
-_PIXELS = ("base", "lane_stride", "word_stride", "tail_loop", "tail_lanes", "bound", "stride")
-_LANES = ("base", "lane_stride", "tail_loop", "tail_lanes", "bound", "stride")
-_PLAIN = ("base", "bound", "stride")
 _ARRAY = (
     "steps",
     "tiles",
@@ -48,26 +58,31 @@ class Nodes:
     """All compute nodes of a cluster in the order of the RTL."""
 
     gemms: tuple[Gemm, ...]
+    vectors: tuple[Vector, ...]
 
     @property
     def units(self) -> tuple[ControlUnit, ...]:
         """Their control units."""
-        return tuple(gemm.unit for gemm in self.gemms)
+        return (*(g.unit for g in self.gemms), *(v.unit for v in self.vectors))
 
 
 def find_nodes(acg: Acg, control: Control) -> Nodes:
     """The compute nodes by kind; CovenantError when one is of no kind the RTL has."""
-    gemms = []
+    gemms: list[Gemm] = []
+    vectors: list[Vector] = []
     for compute in acg.computes:
         if compute.after:
             continue
-        if not any(map(_contracts, compute.capabilities)):
+        if is_vector(compute):
+            vectors.append(find_vector(acg, control, compute))
+        elif any(map(_contracts, compute.capabilities)):
+            gemms.append(_gemm(acg, control, compute))
+        else:
             message = f"'{compute.name}' is none of the compute nodes that the cluster has"
             raise error(acg, message, "run it `--on interpreter`", compute.span)
-        gemms.append(_gemm(acg, control, compute))
-    if not gemms:
+    if not gemms and not vectors:
         raise error(acg, "the cluster has at least one compute node", "add one under `compute`")
-    return Nodes(tuple(gemms))
+    return Nodes(tuple(gemms), tuple(vectors))
 
 
 def _contracts(capability: Capability) -> bool:
@@ -92,30 +107,21 @@ def _gemm(acg: Acg, control: Control, array: Compute) -> Gemm:
     return Gemm(matmul, requantise, record, unit, streams)
 
 
-def rounding(acg: Acg, node: Compute) -> Capability:
-    """The capability of the node behind that requantises."""
-    after = [c for c in acg.computes if c.after == node.name]
-    rounded = [k for each in after for k in each.capabilities if k.rounding]
-    return one(acg, f"rounding capability after {node.name}", rounded)
-
-
-def unit_of(acg: Acg, control: Control, node: Compute) -> ControlUnit:
-    """The control unit of a compute node."""
-    return one(acg, f"unit of {node.name}", [u for u in control.units if node.name in u.nodes])
-
-
 def node_lines(acg: Acg, control: Control, nodes: Nodes) -> list[str]:
     """Constants of all compute nodes."""
-    operands = [
-        f"cvn_pkg::gemm_operand_masters(GemmM[{g}], GemmN[{g}], GemmK[{g}])"
-        for g in range(len(nodes.gemms))
-    ]
-    masters = [
-        f"cvn_pkg::gemm_masters(GemmM[{g}], GemmN[{g}], GemmK[{g}], GemmPLanes[{g}])"
-        for g in range(len(nodes.gemms))
-    ]
+    operands: list[str] = []
+    masters: list[str] = []
+    for g in range(len(nodes.gemms)):
+        shape = f"GemmM[{g}], GemmN[{g}], GemmK[{g}]"
+        operands.append(f"cvn_pkg::gemm_operand_masters({shape})")
+        masters.append(f"cvn_pkg::gemm_masters({shape}, GemmPLanes[{g}])")
+    for v in range(len(nodes.vectors)):
+        operands.append(f"cvn_pkg::vector_operand_masters(VectorM[{v}], VectorWLanes[{v}])")
+        shape = f"VectorM[{v}], VectorWLanes[{v}], VectorPLanes[{v}], VectorTLanes[{v}]"
+        masters.append(f"cvn_pkg::vector_masters({shape})")
     return [
         *_gemm_lines(acg, control, nodes.gemms),
+        *vector_lines(acg, control, nodes.vectors),
         number("NumNodes", len(nodes.units)),
         numbers("NodeUnit", [unit.id for unit in nodes.units]),
         f"localparam int unsigned OperandMasters = {' + '.join(operands)};",
@@ -137,8 +143,8 @@ def _gemm_lines(acg: Acg, control: Control, gemms: Sequence[Gemm]) -> list[str]:
         numbers(f"GemmFifoDepth{key}", [g.streams[key].fifo_depth for g in gemms]) for key in keys
     ]
     lines.append(numbers("NumGemmRegs", [len(g.unit.registers) for g in gemms]))
-    blocks = {"A": ("a", _PIXELS), "B": ("b", _PLAIN), "C": ("acc", _LANES)}
-    blocks |= {"P": ("", _PLAIN), "Y": ("y", _LANES)}
+    blocks = {"A": ("a", PIXELS), "B": ("b", PLAIN), "C": ("acc", LANES)}
+    blocks |= {"P": ("", PLAIN), "Y": ("y", LANES)}
     for key, (prefix, order) in blocks.items():
         offsets = [
             block(

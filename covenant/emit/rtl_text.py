@@ -10,10 +10,15 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeVar
 
-from covenant.acg.graph import Acg, Control, ControlUnit
+from covenant.acg.graph import Acg, Capability, Compute, Control, ControlUnit
 from covenant.core.diagnostics import CovenantError, Span, fail
 
 _T = TypeVar("_T")
+
+# Registers of a stream, in the order its queue expects (cvn_pkg::stream_layout_e).
+PIXELS = ("base", "lane_stride", "word_stride", "tail_loop", "tail_lanes", "bound", "stride")
+LANES = ("base", "lane_stride", "tail_loop", "tail_lanes", "bound", "stride")
+PLAIN = ("base", "bound", "stride")
 
 
 def error(acg: Acg, message: str, repair: str, span: Span | None = None) -> CovenantError:
@@ -27,6 +32,18 @@ def one(acg: Acg, what: str, found: Sequence[_T]) -> _T:
         message = f"the cluster has exactly one {what}; '{acg.name}' has {len(found)}"
         raise error(acg, message, "change the YAML, or run it `--on interpreter`")
     return found[0]
+
+
+def rounding(acg: Acg, node: Compute) -> Capability:
+    """The capability of the node behind that requantises."""
+    after = [c for c in acg.computes if c.after == node.name]
+    rounded = [k for each in after for k in each.capabilities if k.rounding]
+    return one(acg, f"rounding capability after {node.name}", rounded)
+
+
+def unit_of(acg: Acg, control: Control, node: Compute) -> ControlUnit:
+    """The control unit of a compute node."""
+    return one(acg, f"unit of {node.name}", [u for u in control.units if node.name in u.nodes])
 
 
 def place(acg: Acg, unit: ControlUnit, quantity: str, loops: int) -> int:

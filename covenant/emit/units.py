@@ -102,11 +102,12 @@ class Dma:
 class ComputeUnit:
     """A compute node with the nodes chained to it, started together.
 
-    streams: by register prefix; results: capabilities of the chained node in the order of `out`.
+    capabilities: of the node, in the order of the register `function`; results: of the chained
+    node, in the order of `out`; streams: by register prefix.
     """
 
     node: Compute
-    capability: Capability
+    capabilities: tuple[Capability, ...]
     results: tuple[Capability, ...]
     streams: tuple[Stream, ...]
     partial: str
@@ -118,34 +119,63 @@ class ComputeUnit:
         """The stream of that prefix; KeyError when absent."""
         return {s.key: s for s in self.streams}[key]
 
+    def selected(self, registers: Registers) -> Capability:
+        """The capability that a launch executes; IndexError when there is none of that number."""
+        number = registers.get("function", 0)
+        if number < 0:
+            raise IndexError(number)
+        return self.capabilities[number]
+
+    def takes_part(self, key: str, registers: Registers) -> bool:
+        """Whether a launch gives the stream of that prefix a job."""
+        if key == self.output:
+            return True
+        if key == self.partial:
+            return bool(registers.get("resume", 0))
+        out = registers.get("out", 0)
+        used = [self.selected(registers), *self.results[out - 1 : out if out else 0]]
+        ports = {port.name for capability in used for port in capability.ports}
+        for record in self.node.records:
+            if record.name == key:
+                return bool(ports.intersection(record.fields))
+        return key in ports
+
 
 def expected_beats(unit: ComputeUnit, key: str, registers: Registers) -> int:
     """Beats a job with these counters takes from or gives to a stream."""
     tiles, steps = registers.get("tiles", 1), registers.get("steps", 1)
     stream = unit.stream(key)
     width = stream.words * stream.word_bytes
+    capability = unit.selected(registers)
     for record in unit.node.records:
         if record.name == key:
-            return -(-tiles // registers.get("reuse", 1)) * record_bytes(unit, record) // width
+            count = 1 if record.entries else -(-tiles // max(1, registers.get("reuse", 1)))
+            return count * record_bytes(unit, record) // width
     writes = key == unit.output
     out = registers.get("out", 0)
-    port = _result_port(unit, out) if writes else unit.capability.port(key)
-    packed = unit.capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
+    port = _result_port(unit, capability, out) if writes else capability.port(key)
+    packed = capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
     if not stream.strided_lanes:
         packed = width
     return -(-tiles * (1 if writes or key == unit.partial else steps) * packed // width)
 
 
 def record_bytes(unit: ComputeUnit, record: Record) -> int:
-    """Bytes of one record: all fields for the extent of its dim."""
-    ports = {p.name: p for c in (unit.capability, *unit.results) for p in c.ports}
-    each = sum(ports[name].dtypes[0].bytes for group in record.groups for name in group)
-    return each * unit.capability.extents.get(record.dim, 1)
+    """Bytes of one record: all fields for the extent of its dim, or all entries of a table."""
+    ports = {p.name: p for c in (*unit.capabilities, *unit.results) for p in c.ports}
+    each = sum(ports[name].dtypes[0].bytes for name in record.fields)
+    return each * record_width(unit, record)
 
 
-def _result_port(unit: ComputeUnit, out: int) -> Port:
+def record_width(unit: ComputeUnit, record: Record) -> int:
+    """Values of each field in one record."""
+    extents = {d: e for c in unit.capabilities for d, e in c.extents.items()}
+    return record.entries or extents.get(record.dim, 1)
+
+
+def _result_port(unit: ComputeUnit, capability: Capability, out: int) -> Port:
     if not 0 < out <= len(unit.results):
-        return unit.capability.port(unit.capability.statement.target.name)
+        return capability.port(capability.statement.target.name)
     chained = unit.results[out - 1]
     return chained.port(chained.statement.target.name)
 
@@ -183,26 +213,29 @@ def _compute_unit(acg: Acg, unit: ControlUnit) -> ComputeUnit:
     main = next(n for n in nodes if not n.after)
     chained = [n for n in nodes if n.after]
     results = tuple(c for n in chained for c in n.capabilities)
-    capability = main.capabilities[0]
     streams: dict[str, Stream] = {}
     partial = output = ""
-    for port in capability.ports:
-        if port.partial:
-            partial = port.name
-            streams[port.name] = _stream(acg, unit, port, port.partial, capability)
-        elif port.stream and port.tile:
-            streams[port.name] = _stream(acg, unit, port, port.stream, capability)
+    for capability in main.capabilities:
+        for port in capability.ports:
+            if port.partial:
+                partial = port.name
+            if (port.partial or port.stream) and port.tile:
+                found = _stream(acg, unit, port, port.partial or port.stream, capability)
+                widest = streams.get(port.name)
+                if widest is None or found.lanes > widest.lanes:
+                    streams[port.name] = found
     for result in results:
         for port in result.ports:
-            if port.stream and port.tile and port.name not in streams:
-                streams[port.name] = _stream(acg, unit, port, port.stream, capability)
+            if port.stream and port.tile:
+                own = _stream(acg, unit, port, port.stream, main.capabilities[0])
+                streams.setdefault(port.name, own)
                 output = port.name if port.name == result.statement.target.name else output
     if not results:
-        output = capability.statement.target.name
+        output = main.capabilities[0].statement.target.name
     for record in main.records:
         transfer = acg.transfer(record.stream)
         streams[record.name] = _flat(acg, unit, record.name, transfer, transfer.lanes)
-    return ComputeUnit(main, capability, results, tuple(streams.values()), partial, output)
+    return ComputeUnit(main, main.capabilities, results, tuple(streams.values()), partial, output)
 
 
 def _stream(acg: Acg, unit: ControlUnit, port: Port, name: str, capability: Capability) -> Stream:

@@ -164,6 +164,8 @@ def loss(
         if any(a & b for a in left for b in right):
             numerator, denominator = shared_loss(memory, operands)
             return -(-steps * numerator // denominator)
+    if any(a < memory.size_bytes for p in placements if p.port in names for a in p.addresses):
+        return 0  # a single reader that shares all banks
     met = [{p for p, b in guests if any(a & b for a in copies)} for copies in used]
     shared = sum(
         load_loss(operand, 2 * sum(words[p] for p in sorted(ports)))

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg, Capability, Port
+from covenant.acg.notation import parse_condition
 from covenant.codelets.ir import Codelet
 from covenant.core.affine import Affine
 from covenant.core.expression import Ref, Statement, show
@@ -108,6 +109,8 @@ def _bind(
         return [], [
             f"it reduces with '{pattern.reduction}=', the step with '{statement.reduction}='"
         ]
+    if prefix and capability.node != prefix[-1].node and not _continues(acg, capability, prefix):
+        return [], ["it does not take what the step before makes"]
     whys: list[str] = []
     found: list[StepBinding] = []
     unifier = Unifier(codelet, capability, codelet.steps[index - 1].target if prefix else None)
@@ -118,7 +121,30 @@ def _bind(
         whys += why
     if not found and not whys:
         whys = [unifier.deepest or f"{show(statement.value)} is not {show(pattern.value)}"]
-    return _longest(codelet, found), ([] if found else whys)
+    return _longest(codelet, _distinct(acg, capability, found)), ([] if found else whys)
+
+
+def _continues(acg: Acg, capability: Capability, prefix: tuple[StepBinding, ...]) -> bool:
+    """Whether a chained capability reads the tensor that the one before writes."""
+    before = acg.compute(prefix[-1].node).capabilities
+    written = next(c.statement.target.name for c in before if c.name == prefix[-1].capability)
+    return any(r.name == written for r in capability.statement.refs)
+
+
+def _distinct(acg: Acg, capability: Capability, steps: list[StepBinding]) -> list[StepBinding]:
+    """One of those that only exchange the tensors of equal ports: they cost the same."""
+
+    def kind(port: Port) -> tuple[object, ...]:
+        if not port.stream:
+            return (port.name,)
+        stream = acg.transfer(port.stream)
+        return (port.tile, port.dtypes, stream.loops, stream.fifo_depth, stream.abilities)
+
+    kept: dict[object, StepBinding] = {}
+    for step in steps:
+        tensors = frozenset((kind(capability.port(port)), name) for port, name in step.tensors)
+        kept.setdefault((step.dims, tensors), step)
+    return list(kept.values())
 
 
 def _longest(codelet: Codelet, steps: list[StepBinding]) -> list[StepBinding]:
@@ -155,7 +181,7 @@ def _dims(
     if prefix:
         choices = _chained_dims(acg, result, pattern_refs, prefix)
     else:
-        choices = _free_dims(codelet, result, signature)
+        choices = _free_dims(codelet, capability, result, signature)
     found: list[StepBinding] = []
     whys: list[str] = []
     for choice in choices:
@@ -185,11 +211,15 @@ def _names(ref: Ref) -> tuple[str, ...]:
 
 
 def _free_dims(
-    codelet: Codelet, result: Match, signature: Mapping[str, frozenset[str]]
+    codelet: Codelet,
+    capability: Capability,
+    result: Match,
+    signature: Mapping[str, frozenset[str]],
 ) -> list[dict[str, str]]:
     """Every assignment of codelet dims to capability dims that occur in the same tensors."""
+    packed = {p.tile[-1] for p in capability.ports if p.tile}
     options: list[list[str]] = []
-    for ports in signature.values():
+    for own, ports in signature.items():
         same = [
             dim.name
             for dim in codelet.dims
@@ -200,6 +230,14 @@ def _free_dims(
         ]
         longer = [name for name in same if codelet.dim(name).extent > 1]
         single = [name for name in same if codelet.dim(name).extent == 1]
+        alike = [d for d, others in signature.items() if others == ports and d != own]
+        if alike:
+            channel = _channel(capability, result, same)
+            if own in packed and channel:
+                options.append([channel])
+                continue
+            longer = [name for name in longer if name != channel]
+            single = [name for name in single if name != channel]
         options.append([*longer, *single[:1]] or [""])
     found = []
     for choice in itertools.product(*options):
@@ -207,6 +245,24 @@ def _free_dims(
         if len(set(named)) == len(named):
             found.append({d: c for d, c in zip(signature, choice, strict=True) if c})
     return found
+
+
+def _channel(capability: Capability, result: Match, dims: list[str]) -> str:
+    """Among dims that occur in the same tensors the one to be packed, "" when none can be: the one
+    that layers with weights pack in tensors of that rank, so that neighbours share their layout (the
+    second axis of images, the last one of matrices)."""
+    ports = [p for p in capability.ports if p.tile and p.name in result.refs]
+    axes = result.refs[ports[0].name].indices
+    plain = [
+        i.dims[0]
+        for i in axes
+        if i.is_plain
+        and i.dims[0] in dims
+        and all(Affine.of(i.dims[0]) in result.refs[p.name].indices for p in ports)
+    ]
+    if len(axes) > 3 and axes[1].is_plain and axes[1].dims[0] in plain:
+        return axes[1].dims[0]
+    return plain[-1] if plain else ""
 
 
 def _data(signature: Mapping[str, frozenset[str]]) -> frozenset[str]:
@@ -243,6 +299,13 @@ def _illegal(
 ) -> str:
     """Why a choice of dims cannot run, "" when it can."""
     target = result.refs[capability.statement.target.name]
+    for text in capability.requires:
+        condition = parse_condition(text)
+        given = result.numbers.get(condition.name, 0)
+        if condition.name in choice:
+            given = codelet.dim(choice[condition.name]).extent
+        if not condition.holds(given):
+            return f"{condition.name} is {given}, it requires {text}"
     for port in capability.ports:
         ref = result.refs.get(port.name)
         if ref is None:

@@ -43,6 +43,8 @@ class Operand:
     memory: str
     pad: int | None
     source: Source | None = None
+    once: bool = False
+    """Whether a launch reads it once, before its first step: a table."""
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -207,22 +209,30 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding) -> Operand | 
 
 
 def _records(acg: Acg, binding: Binding) -> list[tuple[Compute, Record]]:
+    """Records with a field that a bound capability takes."""
     nodes = dict.fromkeys(step.node for step in binding.steps)
-    return [(acg.compute(n), r) for n in nodes for r in acg.compute(n).records]
+    taken = {p.name for step in binding.steps for p in capability_of(acg, step).ports}
+    return [
+        (acg.compute(n), r)
+        for n in nodes
+        for r in acg.compute(n).records
+        if taken.intersection(r.fields)
+    ]
 
 
 def record_fields(acg: Acg, binding: Binding, record: Record) -> dict[str, tuple[str, DType]]:
     """Field of a record -> (codelet tensor or "", dtype); fields of unused capabilities are kept
     with the dtype of any port of that name, since the record's shape is fixed in hardware."""
     bound = {p: t for step in binding.steps for p, t in step.tensors}
-    dtypes = {p.name: p.dtypes[0] for c in acg.capabilities for p in c.ports}
-    return {f: (bound.get(f, ""), dtypes[f]) for group in record.groups for f in group}
+    chain = acg.chain(binding.steps[0].node)
+    dtypes = {p.name: p.dtypes[0] for n in chain for c in n.capabilities for p in c.ports}
+    return {f: (bound.get(f, ""), dtypes[f]) for f in record.fields}
 
 
 def _record_operand(
     codelet: Codelet, acg: Acg, binding: Binding, node: Compute, record: Record
 ) -> Operand:
-    """A record: its dims are those of the present fields and its own."""
+    """A record: its dims are those of the present fields and its own; a table has none."""
     index = next(i for i, s in enumerate(binding.steps) if s.node == node.name)
     own = dict(binding.steps[index].dims).get(record.dim, "")
     fields = record_fields(acg, binding, record)
@@ -235,8 +245,8 @@ def _record_operand(
         for i in ref.indices
         for d in i.dims
     }
-    dims = [d for d in codelet.dims if d.name in used]
-    count = lane_count(acg, binding, index, record.dim)
+    dims = [d for d in codelet.dims if d.name in used and not record.entries]
+    count = record.entries or lane_count(acg, binding, index, record.dim)
     return Operand(
         port=record.name,
         tensor="",
@@ -250,6 +260,7 @@ def _record_operand(
         stream=record.stream,
         memory=stream_memory(acg, acg.transfer(record.stream)),
         pad=None,
+        once=record.entries > 0,
     )
 
 

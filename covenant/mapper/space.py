@@ -279,11 +279,12 @@ def _machine(space: Space) -> Machine:
     written = prod(extent for _, extent in result.beat) * result.dtype.bytes
     raw = 0 if partial is None else prod(e for _, e in partial.beat) * partial.dtype.bytes
     chained = sum(capability_of(acg, s).femtojoules_per_step for s in binding.steps[1:])
+    tables = sum(_table_beats(space, o) for o in space.loads if o.once)
     return Machine(
         step_cycles=first.step_cycles,
         tile_drain=drain,
         partial_drain=partial_drain,
-        launch_overhead=issue if queued else first.startup_cycles,
+        launch_overhead=(issue if queued else first.startup_cycles) + tables,
         start=issue + latency + first.startup_cycles,
         end=first.drain_cycles + drain + store,
         launch_words=1 + len(space.loads) + len(space.stores),
@@ -293,6 +294,12 @@ def _machine(space: Space) -> Machine:
         partial_energy=raw * (read + write) // word,
         partial_words=raw // word,
     )
+
+
+def _table_beats(space: Space, operand: Operand) -> int:
+    """Cycles in which a launch loads a table before its first step (cvn_vector_table)."""
+    beat = space.acg.transfer(operand.stream).lanes * space.memory.word_bytes
+    return -(-operand.record_bytes // beat)
 
 
 def _tile_dims(acg: Acg, binding: Binding, port: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from covenant.acg.graph import Acg
 from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.mapper.candidates import Binding
-from covenant.mapper.mapping import Layout, Mapping
+from covenant.mapper.mapping import Layout, Mapping, Role
 from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents
 from covenant.mapper.placement import advance, granule, offset
 
@@ -42,7 +42,8 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class JobCounts:
-    """Counters of one launch: array steps per output tile, output tiles, tiles per record."""
+    """Counters of one launch: array steps per output tile, output tiles, tiles per record (0 when
+    there are no records)."""
 
     steps: int
     tiles: int
@@ -69,8 +70,8 @@ def job_counts(mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int]
     reduced = reduction_dims(codelet)
     count = {d: -(-tile.get(d, 1) // extents[d]) for d in mapping.inner}
     outer = [d for d in mapping.inner if d not in reduced]
-    record = [o for o in placed if o.record_bytes]
-    reuse = prod(count[d] for d in _reused(outer, record[0], count)) if record else 1
+    record = [o for o in placed if o.record_bytes and not o.once]
+    reuse = prod(count[d] for d in _reused(outer, record[0], count)) if record else 0
     return JobCounts(prod(count[d] for d in reduced), prod(count[d] for d in outer), reuse)
 
 
@@ -130,9 +131,9 @@ def operand_pattern(
         if dim in reduced and written:
             continue
         loops += _dim_loops(operand, layout, dim, count, extents, word, masked=bool(tail))
-    if operand.strided and not operand.lane:
-        tail = 1 % operand.lanes
-        loops += [_Loop(1, 0, masked=True)] if tail else []
+    if operand.strided and not operand.lane and stream_lanes(acg, operand) > 1:
+        tail = 1
+        loops += [_Loop(1, 0, masked=True)]
     bounds, strides, tail_loop = _coalesce(loops)
     return Pattern(
         base=offset(layout, at),
@@ -143,6 +144,15 @@ def operand_pattern(
         tail_loop=max(0, tail_loop),
         tail_lanes=tail if tail else -1,
     )
+
+
+def stream_lanes(acg: Acg, operand: Operand) -> int:
+    """Lanes of the stream that carries a strided operand, of which the operand may use fewer."""
+    stream = acg.transfer(operand.stream)
+    if stream.target == operand.memory or operand.role is Role.PARTIAL:
+        return stream.lanes
+    run = operand.beat[-1][1] * operand.dtype.bytes
+    return stream.lanes // max(1, run // acg.memory(operand.memory).word_bytes)
 
 
 def _beat_loops(operand: Operand, layout: Layout, word: int, *, written: bool) -> list[_Loop]:

@@ -21,7 +21,7 @@ from covenant.codelets.ir import Role as TensorRole
 from covenant.core.affine import Affine
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
 from covenant.core.dtypes import DType
-from covenant.mapper.mapping import Mapping, Placement, Role
+from covenant.mapper.mapping import Mapping, Placement, Role, StepBinding
 from covenant.mapper.verify_binding import binding_faults, capability_of, chained_extent
 from covenant.mapper.verify_fusion import fusion_faults, window_faults
 from covenant.mapper.verify_layout import Shape, layout_faults, stream_faults, word_faults
@@ -150,10 +150,16 @@ def _shapes(mapping: Mapping, codelet: Codelet, acg: Acg) -> dict[str, Shape]:
                 found[port.name] = _tensor_shape(
                     mapping, codelet, acg, index, port, tensor, stream, written=written
                 )
+        taken = {p.name for s in mapping.steps for p in _ports(acg, s)}
         for record in acg.compute(step.node).records:
-            if record.name not in found:
+            if record.name not in found and taken.intersection(record.fields):
                 found[record.name] = _record_shape(mapping, codelet, acg, index, record.name)
     return found
+
+
+def _ports(acg: Acg, step: StepBinding) -> tuple[Port, ...]:
+    capability = capability_of(acg, step)
+    return () if capability is None else capability.ports
 
 
 def _strided(acg: Acg, capability: Capability, port: str) -> bool:
@@ -181,28 +187,36 @@ def _tensor_shape(
     tensor = codelet.tensor(name)
     bound = dict(step.dims)
     beat = tuple((bound.get(d, ""), chained_extent(acg, mapping, index, d)) for d in port.tile)
+    strided = _strided(acg, capability, port.name)
+    lanes = beat[0][1] if len(beat) > 1 and beat[0][0] else 1
+    words = acg.transfer(stream).lanes
+    if not written:
+        width = beat[-1][1] * tensor.dtype.bytes
+        words //= max(1, width // acg.stream_memory(stream).word_bytes)
     return Shape(
         port.name,
         ref.indices,
         tensor.shape,
         tensor.dtype,
         beat,
-        _strided(acg, capability, port.name),
+        strided,
         0,
         stream,
         written,
         tensor.pad is not None,
         tensor.source if tensor.role is TensorRole.INPUT else None,
+        strided and lanes == 1 and words > 1,
     )
 
 
 def _record_shape(mapping: Mapping, codelet: Codelet, acg: Acg, index: int, name: str) -> Shape:
     node = acg.compute(mapping.steps[index].node)
     record = next(r for r in node.records if r.name == name)
-    ports = {p.name: p for c in acg.capabilities for p in c.ports}
+    chain = acg.chain(mapping.steps[0].node)
+    ports = {p.name: p for n in chain for c in n.capabilities for p in c.ports}
     tensors = {p: t for s in mapping.steps for p, t in s.tensors}
     fields = [f for group in record.groups for f in group]
-    width = chained_extent(acg, mapping, index, record.dim)
+    width = record.entries or chained_extent(acg, mapping, index, record.dim)
     own = dict(mapping.steps[index].dims).get(record.dim, "")
     read = {tensors[f] for f in fields if f in tensors}
     dims = {own} | {
@@ -213,7 +227,7 @@ def _record_shape(mapping: Mapping, codelet: Codelet, acg: Acg, index: int, name
         for i in r.indices
         for d in i.dims
     }
-    kept = [d for d in codelet.dims if d.name in dims]
+    kept = [d for d in codelet.dims if d.name in dims and not record.entries]
     return Shape(
         name,
         tuple(Affine.of(d.name) for d in kept),

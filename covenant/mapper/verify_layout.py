@@ -39,6 +39,8 @@ class Shape:
     padded: bool
     source: Source | None = None
     """Where the tensor's rows lie in the layer's tensor, when they overlap there."""
+    spare_lanes: bool = False
+    """Whether its stream has more lanes than a beat of it."""
 
     def axis(self, dim: str) -> int:
         """Axis that a dim moves along, -1 when there is none."""
@@ -240,6 +242,8 @@ class _Walker:
             masked = shape.strided and dim == lane and self.tile[dim] % lanes != 0
             if bound > 1 or masked:
                 yield bound, self._strides(dim, unit, bound), masked
+        if shape.spare_lanes:
+            yield 1, [], True
 
     def _beat(self) -> Iterator[tuple[int, list[int], bool]]:
         shape = self.shape

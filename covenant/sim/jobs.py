@@ -18,7 +18,7 @@ from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.evaluate import evaluate
 from covenant.core.expression import Call, Expression, Number, Ref, Statement
-from covenant.emit.units import Addresses, ComputeUnit, Dma, Registers, Stream
+from covenant.emit.units import Addresses, ComputeUnit, Dma, Registers, Stream, record_width
 
 Array = NDArray[Any]
 _TILE, _STEP = Affine.of("tile "), Affine.of("step ")
@@ -83,7 +83,15 @@ def _windows(dma: Dma, registers: Registers, memories: Memories) -> NDArray[np.u
 def run_compute(unit: ComputeUnit, registers: Registers, memories: Memories) -> int:
     """Execute a tile job; returns the steps the array took."""
     tiles, steps = registers.get("tiles", 1), registers.get("steps", 1)
-    capability = unit.capability
+    try:
+        capability = unit.selected(registers)
+    except IndexError:
+        known = len(unit.capabilities)
+        message = f"function is {registers['function']}, the node has {known} capabilities"
+        raise JobError(message) from None
+    reduces = bool(capability.statement.reduction)
+    if not reduces and steps != 1:
+        raise JobError(f"steps is {steps}, '{capability.name}' takes one step per tile")
     fields = _records(unit, registers, memories, tiles)
     sources: dict[str, Array | int | float] = {n: _scalar(registers, n) for n in capability.scalars}
     reads = {r.name for r in capability.statement.refs}
@@ -92,25 +100,30 @@ def run_compute(unit: ComputeUnit, registers: Registers, memories: Memories) -> 
             sources[port.name] = fields[port.name]
         elif port.name in reads and port.stream:
             dtype = _dtype(port.dtypes, registers, port.name)
-            data = _read(unit.stream(port.name), registers, memories)
+            stream = unit.stream(port.name)
+            data = _read(stream, registers, memories)
             shape = tuple(capability.extents[d] for d in port.tile)
+            if stream.strided_lanes:
+                data = data[:, : int(np.prod(shape[:-1]))]
             array = _tiles(data, dtype, shape, tiles * steps, port.name)
-            sources[port.name] = _subscripted(array, capability, port.name, port.tile, tiles)
+            split = _subscripted(array, capability, port.name, port.tile, tiles)
+            sources[port.name] = split if reduces else split[:, 0]
     into = None
     if unit.partial and registers.get("resume", 0):
         into = _resumed(unit, registers, memories, tiles)
-    statement = _around(capability.statement, capability, set(fields))
+    statement = _around(capability.statement, capability, set(fields), step=reduces)
     extents = {**capability.extents, "tile ": tiles, "step ": steps}
     total = evaluate(
         statement, extents, sources, rounding=capability.rounding or "ort_f32", into=into
     )
     accumulated = total.astype(capability.port(capability.statement.target.name).dtypes[0].numpy)
-    _write_result(unit, registers, memories, accumulated, fields)
+    _write_result(unit, capability, registers, memories, accumulated, fields)
     return tiles * steps
 
 
 def _write_result(
     unit: ComputeUnit,
+    capability: Capability,
     registers: Registers,
     memories: Memories,
     accumulated: Array,
@@ -125,8 +138,8 @@ def _write_result(
         chained = unit.results[out - 1]
         scalars = {n: _scalar(registers, n) for n in chained.scalars}
         statement = _around(chained.statement, chained, set(), step=False)
-        extents = {**unit.capability.extents, "tile ": accumulated.shape[0]}
-        name = unit.capability.statement.target.name
+        extents = {**capability.extents, "tile ": accumulated.shape[0]}
+        name = capability.statement.target.name
         sources: dict[str, Array | int | float] = {**scalars, **fields, name: accumulated}
         rounding = chained.rounding or "ort_f32"
         value = evaluate(statement, extents, sources, rounding=rounding)
@@ -199,23 +212,29 @@ def _subscripted(
 
 def _resumed(unit: ComputeUnit, registers: Registers, memories: Memories, tiles: int) -> Array:
     """Partial sums [tiles, axes of the target]."""
-    port = unit.capability.port(unit.partial)
+    capability = unit.selected(registers)
+    port = capability.port(unit.partial)
     content = _read(unit.stream(unit.partial), registers, memories)
-    shape = tuple(unit.capability.extents[d] for d in port.tile)
+    shape = tuple(capability.extents[d] for d in port.tile)
     return _tiles(content, port.dtypes[0], shape, tiles, unit.partial)
 
 
 def _records(
     unit: ComputeUnit, registers: Registers, memories: Memories, tiles: int
 ) -> dict[str, Array]:
-    """Fields of the records, each [tiles, extent of the record's dim]."""
-    ports = {p.name: p for c in (unit.capability, *unit.results) for p in c.ports}
+    """Fields of the records that take part, each [tiles, extent of the record's dim], or [entries]
+    of a table."""
+    ports = {p.name: p for c in (*unit.capabilities, *unit.results) for p in c.ports}
     fields: dict[str, Array] = {}
     for record in unit.node.records:
-        extent = unit.capability.extents[record.dim]
+        if not unit.takes_part(record.name, registers):
+            continue
+        extent = record_width(unit, record)
         content = _read(unit.stream(record.name), registers, memories).reshape(-1)
         sizes = [sum(ports[f].dtypes[0].bytes for f in group) * extent for group in record.groups]
-        reuse = registers.get("reuse", 1)
+        reuse = tiles if record.entries else registers.get("reuse", 1)
+        if reuse < 1:
+            raise JobError(f"reuse is {reuse}, stream '{record.name}' takes part")
         count = -(-tiles // reuse)
         if content.size != count * sum(sizes):
             raise JobError(
@@ -229,16 +248,17 @@ def _records(
             at += size
             inner = 0
             for name in group:
-                dtype = _dtype(ports[name].dtypes, registers, _sign_of(unit, name))
+                dtype = _dtype(ports[name].dtypes, registers, _sign_of(unit, name, registers))
                 raw = np.ascontiguousarray(part[:, :, inner : inner + dtype.bytes])
-                fields[name] = raw.view(dtype.numpy)[:, :, 0]
+                values = raw.view(dtype.numpy)[:, :, 0]
+                fields[name] = values[0] if record.entries else values
                 inner += dtype.bytes
     return fields
 
 
-def _sign_of(unit: ComputeUnit, field: str) -> str:
+def _sign_of(unit: ComputeUnit, field: str, registers: Registers) -> str:
     """The port whose signedness a zero-point field shares: the one it is subtracted from."""
-    for function, left, right in _differences(unit.capability.statement.value):
+    for function, left, right in _differences(unit.selected(registers).statement.value):
         if function == "sub" and right == field:
             return left
     return field
@@ -270,7 +290,7 @@ def _around(
     """The statement over all tiles and steps of a job: subscripts get leading job dims."""
 
     def subscripts(ref: Ref) -> Ref:
-        if ref.name in capability.scalars:
+        if ref.name in capability.scalars or not ref.indices:
             return ref
         lead = (_TILE,) if ref.name in fields or not step else (_TILE, _STEP)
         return Ref(ref.name, lead + ref.indices)

@@ -19,6 +19,7 @@ module cvn_vector
 #(
   parameter int unsigned M                 = 0,
   parameter int unsigned RequantiseColumns = 0,
+  parameter int unsigned WLanes            = 0,
   parameter int unsigned PLanes            = 0,
   parameter int unsigned TLanes            = 0,
   parameter bit          HasTable          = 1'b0,
@@ -57,7 +58,7 @@ module cvn_vector
   parameter sem_mask_t   PostP             = '0,
   parameter sem_mask_t   PostT             = '0,
   parameter sem_mask_t   PostY             = '0,
-  localparam int unsigned NumMasters       = cvn_pkg::vector_masters(M, PLanes, TLanes),
+  localparam int unsigned NumMasters       = cvn_pkg::vector_masters(M, WLanes, PLanes, TLanes),
   localparam int unsigned NumEngines       = cvn_pkg::NodeEngines
 ) (
   input  logic                  clk_i,
@@ -89,7 +90,7 @@ module cvn_vector
 
   logic x_valid, x_ready, w_valid, w_ready, p_valid, p_ready, t_valid, t_ready, y_valid, y_ready;
   word_t x_data[M];
-  word_t w_data[M];
+  word_t w_data[WLanes];
   word_t p_data[PLanes];
   word_t t_data[TLanes];
   word_t y_data[M];
@@ -136,6 +137,7 @@ module cvn_vector
   // ---- Streams -----------------------------------------------------------------------------------
   cvn_vector_streams #(
     .M         (M),
+    .WLanes    (WLanes),
     .PLanes    (PLanes),
     .TLanes    (TLanes),
     .HasTable  (HasTable),
@@ -236,6 +238,7 @@ module cvn_vector
   cvn_vector_datapath #(
     .M                (M),
     .RequantiseColumns(RequantiseColumns),
+    .WLanes           (WLanes),
     .PLanes           (PLanes),
     .TLanes           (TLanes),
     .HasTable         (HasTable),

@@ -14,6 +14,7 @@ module cvn_vector_datapath
 #(
   parameter int unsigned       M                 = 0,
   parameter int unsigned       RequantiseColumns = 0,
+  parameter int unsigned       WLanes            = 0,
   parameter int unsigned       PLanes            = 0,
   parameter int unsigned       TLanes            = 0,
   parameter bit                HasTable          = 1'b0,
@@ -35,7 +36,7 @@ module cvn_vector_datapath
   input  word_t              x_i[M],
   input  logic               w_valid_i,
   output logic               w_ready_o,
-  input  word_t              w_i[M],
+  input  word_t              w_i[WLanes],
   input  logic               p_valid_i,
   output logic               p_ready_o,
   input  word_t              p_i[PLanes],
@@ -125,6 +126,7 @@ module cvn_vector_datapath
 
   cvn_vector_lanes #(
     .M          (M),
+    .WLanes     (WLanes),
     .ReadColumns(ReadColumns)
   ) i_lanes (
     .clk_i   (clk_i),

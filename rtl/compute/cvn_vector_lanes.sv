@@ -13,6 +13,7 @@ module cvn_vector_lanes
   import cvn_pkg::reg_t, cvn_pkg::word_t, cvn_pkg::vector_job_t;
 #(
   parameter int unsigned M           = 0,
+  parameter int unsigned WLanes      = 0,
   /// Channels read by the output stage per cycle.
   parameter int unsigned ReadColumns = 0,
   localparam int unsigned C          = cvn_pkg::WordBytes,
@@ -30,7 +31,7 @@ module cvn_vector_lanes
   input  vector_job_t           job_i,
   input  logic [7:0]            zk_i[C],
   input  word_t                 x_i[M],
-  input  word_t                 w_i[M],
+  input  word_t                 w_i[WLanes],
   output word_t                 best_o[M],
 
   input  logic                  read_i,
@@ -45,9 +46,9 @@ module cvn_vector_lanes
 
   // With its top bit flipped a signed byte becomes an unsigned one, 128 larger. Operand and zero
   // point are both flipped, so their difference stays the same, and bytes compare as unsigned ones.
-  word_t flip_x, flip_w;
-  assign flip_x    = {C{job_i.x_signed, 7'b0}};
-  assign flip_w    = {C{job_i.w_signed, 7'b0}};
+  logic [7:0] flip_x, flip_w;
+  assign flip_x    = {job_i.x_signed, 7'b0};
+  assign flip_w    = {job_i.w_signed, 7'b0};
   assign greatest  = job_i.op == cvn_pkg::VectorMax;
   assign sums      = !greatest && job_i.op != cvn_pkg::VectorTable;
   assign from_zero = first_i && !second_i;
@@ -60,10 +61,10 @@ module cvn_vector_lanes
   function automatic acc_t product(input logic [7:0] x, input logic [7:0] w,
                                    input logic [7:0] weight, input logic [7:0] zk);
     acc_t from_x, from_w;
-    from_x = difference(x, job_i.zx, flip_x[7:0]);
-    from_w = difference(w, job_i.zw, flip_w[7:0]);
+    from_x = difference(x, job_i.zx, flip_x);
+    from_w = difference(w, job_i.zw, flip_w);
     unique case (job_i.op)
-      cvn_pkg::VectorMac:      return from_x * difference(weight, zk, flip_w[7:0]);
+      cvn_pkg::VectorMac:      return from_x * difference(weight, zk, flip_w);
       cvn_pkg::VectorBlend:    return second_i ? from_w * acc_t'(job_i.kw) :
                                                  from_x * acc_t'(job_i.kx);
       cvn_pkg::VectorMultiply: return from_x * from_w;
@@ -76,7 +77,7 @@ module cvn_vector_lanes
       for (int unsigned m = 0; m < M; m++) begin
         for (int unsigned c = 0; c < C; c++) begin
           acc_q[set_i][m][c] <= (from_zero ? '0 : acc_q[set_i][m][c]) +
-              product(x_i[m][8*c+:8], w_i[m][8*c+:8], w_i[0][8*c+:8], zk_i[c]);
+              product(x_i[m][8*c+:8], w_i[m%WLanes][8*c+:8], w_i[0][8*c+:8], zk_i[c]);
         end
       end
     end
@@ -90,7 +91,7 @@ module cvn_vector_lanes
     if (step_i && greatest && !first_i) begin
       for (int unsigned m = 0; m < M; m++) begin
         for (int unsigned c = 0; c < C; c++) begin
-          if ((best_q[m][8*c+:8] ^ flip_x[7:0]) > (x_i[m][8*c+:8] ^ flip_x[7:0])) begin
+          if ((best_q[m][8*c+:8] ^ flip_x) > (x_i[m][8*c+:8] ^ flip_x)) begin
             best_o[m][8*c+:8] = best_q[m][8*c+:8];
           end
         end
@@ -112,6 +113,6 @@ module cvn_vector_lanes
     end
   end
 
-  `CVN_ASSERT_INIT(LanesChosen, M > 0 && ReadColumns > 0,
+  `CVN_ASSERT_INIT(LanesChosen, M > 0 && ReadColumns > 0 && (WLanes == M || WLanes == 1),
                    "The caller must choose the pixel lanes and the columns read per cycle.")
 endmodule

@@ -13,6 +13,8 @@ module cvn_vector_streams
   import cvn_pkg::stream_regs, cvn_pkg::StreamPlain, cvn_pkg::StreamLanes;
 #(
   parameter int unsigned M                 = 0,
+  /// Lanes of w: as many as of x, or 1 if no operation needs a second operand per pixel.
+  parameter int unsigned WLanes            = 0,
   parameter int unsigned PLanes            = 0,
   parameter int unsigned TLanes            = 0,
   parameter bit          HasTable          = 1'b0,
@@ -46,7 +48,7 @@ module cvn_vector_streams
   parameter sem_mask_t   PostP             = '0,
   parameter sem_mask_t   PostT             = '0,
   parameter sem_mask_t   PostY             = '0,
-  localparam int unsigned NumMasters       = cvn_pkg::vector_masters(M, PLanes, TLanes),
+  localparam int unsigned NumMasters       = cvn_pkg::vector_masters(M, WLanes, PLanes, TLanes),
   localparam int unsigned NumEngines       = cvn_pkg::NodeEngines
 ) (
   input  logic                  clk_i,
@@ -71,7 +73,7 @@ module cvn_vector_streams
   output word_t                 x_o[M],
   output logic                  w_valid_o,
   input  logic                  w_ready_i,
-  output word_t                 w_o[M],
+  output word_t                 w_o[WLanes],
   output logic                  p_valid_o,
   input  logic                  p_ready_i,
   output word_t                 p_o[PLanes],
@@ -83,7 +85,7 @@ module cvn_vector_streams
   input  word_t                 y_i[M]
 );
   localparam int unsigned FirstW = M;
-  localparam int unsigned FirstP = FirstW + M;
+  localparam int unsigned FirstP = FirstW + WLanes;
   localparam int unsigned FirstT = FirstP + PLanes;
   localparam int unsigned FirstY = FirstT + TLanes;
   // Deep enough that one lane may fill its FIFO while another one is stuck in a conflict.
@@ -122,7 +124,7 @@ module cvn_vector_streams
   );
 
   cvn_read_engine #(
-    .Lanes        (M),
+    .Lanes        (WLanes),
     .LanesPerPixel(1),
     .Loops        (LoopsW),
     .FifoDepth    (FifoDepthW),
@@ -146,8 +148,8 @@ module cvn_vector_streams
     .sem_gnt_i (sem_gnt_i[1]),
     .sem_post_o(sem_post_o[1]),
     .idle_o    (idle_o[1]),
-    .tcdm_req_o(tcdm_req_o[FirstW:FirstW+M-1]),
-    .tcdm_rsp_i(tcdm_rsp_i[FirstW:FirstW+M-1]),
+    .tcdm_req_o(tcdm_req_o[FirstW:FirstW+WLanes-1]),
+    .tcdm_rsp_i(tcdm_rsp_i[FirstW:FirstW+WLanes-1]),
     .valid_o   (w_valid_o),
     .ready_i   (w_ready_i),
     .data_o    (w_o)

@@ -184,14 +184,16 @@ package cvn_pkg;
   endfunction
 
   /// TCDM masters of a vector node that read operands: the first ones.
-  function automatic int unsigned vector_operand_masters(input int unsigned m);
-    return 2 * m;
+  function automatic int unsigned vector_operand_masters(input int unsigned m,
+                                                         input int unsigned w_lanes);
+    return m + w_lanes;
   endfunction
 
   /// TCDM masters of a vector node, in the order x, w, p, t, y.
-  function automatic int unsigned vector_masters(input int unsigned m, input int unsigned p_lanes,
+  function automatic int unsigned vector_masters(input int unsigned m, input int unsigned w_lanes,
+                                                 input int unsigned p_lanes,
                                                  input int unsigned t_lanes);
-    return vector_operand_masters(m) + p_lanes + t_lanes + m;
+    return vector_operand_masters(m, w_lanes) + p_lanes + t_lanes + m;
   endfunction
 
   /// Sub-engines of every compute node, each with a job queue and semaphores of its own.

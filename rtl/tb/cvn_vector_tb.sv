@@ -63,7 +63,7 @@ module cvn_vector_tb
   localparam int unsigned OffsetY = OffsetT + stream_regs(StreamPlain, LoopsT);
   localparam int unsigned OffsetLanes = OffsetY + stream_regs(StreamLanes, Loops);
   localparam int unsigned NumRegs = OffsetLanes + 14;
-  localparam int unsigned NodeMasters = vector_masters(M, PLanes, TLanes);
+  localparam int unsigned NodeMasters = vector_masters(M, M, PLanes, TLanes);
   localparam int unsigned Noise = 8;
   localparam int unsigned NumMasters = NodeMasters + 1 + Noise;
   localparam int unsigned FirstY = NodeMasters - M;
@@ -149,7 +149,7 @@ module cvn_vector_tb
 
   cvn_tcdm #(
     .NumMasters(NumMasters),
-    .Urgent    (vector_operand_masters(M)),
+    .Urgent    (vector_operand_masters(M, M)),
     .Banks     (Banks),
     .Words     (Words)
   ) i_tcdm (
@@ -164,6 +164,7 @@ module cvn_vector_tb
   cvn_vector #(
     .M                (M),
     .RequantiseColumns(Columns),
+    .WLanes           (M),
     .PLanes           (PLanes),
     .TLanes           (TLanes),
     .HasTable         (1'b1),

@@ -74,20 +74,67 @@ package cvn_cfg_pkg;
     32'h1, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
     32'h1, 32'hffff, 32'h0, 32'h8, 32'h8, 32'h0}};
-  localparam int unsigned NumNodes = 1;
-  localparam int unsigned NodeUnit[1] = '{0};
-  localparam int unsigned OperandMasters = cvn_pkg::gemm_operand_masters(GemmM[0], GemmN[0], GemmK[0]);
-  localparam int unsigned NodeMasters = cvn_pkg::gemm_masters(GemmM[0], GemmN[0], GemmK[0], GemmPLanes[0]);
+  localparam int unsigned NumVectors = 1;
+  localparam int unsigned VectorM[1] = '{8};
+  localparam int unsigned VectorRequantiseColumns[1] = '{4};
+  localparam int unsigned VectorWLanes[1] = '{8};
+  localparam int unsigned VectorPLanes[1] = '{1};
+  localparam int unsigned VectorTLanes[1] = '{4};
+  localparam bit VectorHasTable[1] = '{1'b1};
+  localparam int unsigned VectorLoopsX[1] = '{6};
+  localparam int unsigned VectorFifoDepthX[1] = '{8};
+  localparam int unsigned VectorLoopsW[1] = '{6};
+  localparam int unsigned VectorFifoDepthW[1] = '{8};
+  localparam int unsigned VectorLoopsP[1] = '{4};
+  localparam int unsigned VectorFifoDepthP[1] = '{4};
+  localparam int unsigned VectorLoopsT[1] = '{1};
+  localparam int unsigned VectorFifoDepthT[1] = '{4};
+  localparam int unsigned VectorLoopsY[1] = '{6};
+  localparam int unsigned VectorFifoDepthY[1] = '{4};
+  localparam int unsigned NumVectorRegs[1] = '{74};
+  localparam int unsigned VectorOffsetX[1] = '{0};
+  localparam cvn_pkg::sem_mask_t VectorWaitX[1] = '{cvn_pkg::NumSemaphores'(1024)};
+  localparam cvn_pkg::sem_mask_t VectorPostX[1] = '{cvn_pkg::NumSemaphores'(2048)};
+  localparam int unsigned VectorOffsetW[1] = '{16};
+  localparam cvn_pkg::sem_mask_t VectorWaitW[1] = '{cvn_pkg::NumSemaphores'(4096)};
+  localparam cvn_pkg::sem_mask_t VectorPostW[1] = '{cvn_pkg::NumSemaphores'(8192)};
+  localparam int unsigned VectorOffsetP[1] = '{32};
+  localparam cvn_pkg::sem_mask_t VectorWaitP[1] = '{cvn_pkg::NumSemaphores'(16384)};
+  localparam cvn_pkg::sem_mask_t VectorPostP[1] = '{cvn_pkg::NumSemaphores'(32768)};
+  localparam int unsigned VectorOffsetT[1] = '{41};
+  localparam cvn_pkg::sem_mask_t VectorWaitT[1] = '{cvn_pkg::NumSemaphores'(65536)};
+  localparam cvn_pkg::sem_mask_t VectorPostT[1] = '{cvn_pkg::NumSemaphores'(131072)};
+  localparam int unsigned VectorOffsetY[1] = '{44};
+  localparam cvn_pkg::sem_mask_t VectorWaitY[1] = '{cvn_pkg::NumSemaphores'(524288)};
+  localparam cvn_pkg::sem_mask_t VectorPostY[1] = '{cvn_pkg::NumSemaphores'(262144)};
+  localparam int unsigned VectorOffsetLanes[1] = '{60};
+  localparam cvn_pkg::vector_registers_t VectorRegisters[1] = '{'{steps: 0, tiles: 1, reuse: 2, select: 3, out: 4, zx: 5, zw: 6, kx: 7, kw: 8, zy: 9, lo: 10, hi: 11, x_signed: 12, w_signed: 13}};
+  localparam cvn_pkg::vector_ops_t VectorOperations[1] = '{{cvn_pkg::VectorMac, cvn_pkg::VectorMac, cvn_pkg::VectorTable, cvn_pkg::VectorMultiply, cvn_pkg::VectorBlend, cvn_pkg::VectorMax, cvn_pkg::VectorSum, cvn_pkg::VectorMac}};
+  localparam cvn_pkg::reg_t [73:0] VectorReset[1] = '{{
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0,
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1,
+    32'h1, 32'h1, 32'hffff, 32'h0, 32'h8, 32'h0, 32'h0, 32'h1,
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1,
+    32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'hffff, 32'h0,
+    32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'hffff, 32'h0,
+    32'h8, 32'h0}};
+  localparam int unsigned NumNodes = 2;
+  localparam int unsigned NodeUnit[2] = '{0, 7};
+  localparam int unsigned OperandMasters = cvn_pkg::gemm_operand_masters(GemmM[0], GemmN[0], GemmK[0]) + cvn_pkg::vector_operand_masters(VectorM[0], VectorWLanes[0]);
+  localparam int unsigned NodeMasters = cvn_pkg::gemm_masters(GemmM[0], GemmN[0], GemmK[0], GemmPLanes[0]) + cvn_pkg::vector_masters(VectorM[0], VectorWLanes[0], VectorPLanes[0], VectorTLanes[0]);
 
   // Control
   localparam int unsigned ProgramWords = 8192;
   localparam int unsigned LoopDepth = 4;
   localparam int unsigned QueueDepth = 4;
-  localparam int unsigned NumUnits = 7;
-  localparam bit [NumUnits-1:0] UsedUnits = NumUnits'(127);
+  localparam int unsigned NumUnits = 8;
+  localparam bit [NumUnits-1:0] UsedUnits = NumUnits'(255);
   localparam int unsigned LoadUnit = 1;
   localparam int unsigned StoreUnit = 5;
-  localparam cvn_pkg::sem_mask_t Semaphores = cvn_pkg::NumSemaphores'(1023);
-  localparam cvn_command_pkg::encoding_t Encoding = '{opcode: '{lsb: 60, bits: 4}, unit: '{lsb: 56, bits: 4}, index: '{lsb: 48, bits: 8}, value: '{lsb: 0, bits: 32}, waits: '{lsb: 0, bits: 16}, posts: '{lsb: 16, bits: 16}, length: '{lsb: 32, bits: 24}, count: '{lsb: 0, bits: 32}, op_write: 1, op_add: 2, op_reverse_subtract: 3, op_launch: 4, op_post: 5, op_loop: 6, op_halt: 15};
+  localparam cvn_pkg::sem_mask_t Semaphores = cvn_pkg::NumSemaphores'(1048575);
+  localparam cvn_command_pkg::encoding_t Encoding = '{opcode: '{lsb: 60, bits: 4}, unit: '{lsb: 56, bits: 4}, index: '{lsb: 48, bits: 8}, value: '{lsb: 0, bits: 32}, waits: '{lsb: 0, bits: 24}, posts: '{lsb: 28, bits: 24}, length: '{lsb: 32, bits: 24}, count: '{lsb: 0, bits: 32}, op_write: 1, op_add: 2, op_reverse_subtract: 3, op_launch: 4, op_post: 5, op_loop: 6, op_halt: 15};
 
 endpackage

@@ -181,6 +181,7 @@ def _check_port(capability: Capability, port: Port, findings: Findings) -> None:
             findings.report("ACG037", (*at, key), message, repair)
     if len(set(port.dtypes)) != len(port.dtypes):
         findings.report("ACG037", (*at, "dtypes"), "an element type is given twice", "remove one")
-    if accumulates and any(dtype.bytes < DType.INT32.bytes for dtype in port.dtypes):
+    sums = accumulates and capability.statement.reduction == "+"
+    if sums and any(dtype.bytes < DType.INT32.bytes for dtype in port.dtypes):
         message = f"'{port.name}' accumulates in less than 32 bits"
         findings.report("ACG037", (*at, "dtypes"), message, "write `dtypes: [int32]`")

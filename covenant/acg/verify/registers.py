@@ -68,16 +68,18 @@ def vocabulary(acg: Acg, unit: ControlUnit) -> Vocabulary:
     capabilities = [c for c in acg.capabilities if c.node in unit.nodes]
     for capability in capabilities:
         _capability_words(acg, capability, words)
-    if any(port.spill for c in capabilities for port in c.ports) or _choices(acg, unit) > 1:
+    spills = any(port.spill for c in capabilities for port in c.ports)
+    if spills or _choices(acg, unit, chained=True) > 1:
         words.needed["out"] = "results leave in more than one form"
+    if _choices(acg, unit, chained=False) > 1:
+        words.needed["function"] = "it has more than one capability"
     return words
 
 
-def _choices(acg: Acg, unit: ControlUnit) -> int:
-    return max(
-        (len(acg.compute(c.name).capabilities) for c in acg.computes if c.name in unit.nodes),
-        default=0,
-    )
+def _choices(acg: Acg, unit: ControlUnit, *, chained: bool) -> int:
+    """Capabilities of the node that reads memories, or of the one that takes its results."""
+    nodes = [c for c in acg.computes if c.name in unit.nodes and bool(c.after) == chained]
+    return max((len(node.capabilities) for node in nodes), default=0)
 
 
 def _dma_words(transfer: Transfer, words: Vocabulary) -> None:

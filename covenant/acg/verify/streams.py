@@ -140,14 +140,18 @@ def _check_record(acg: Acg, compute: Compute, record: Record, findings: Findings
     fields = {port.name: port for c in capabilities for port in c.ports}
     _check_fields(record, fields, at, findings)
     extents = {d: e for c in acg.compute(compute.name).capabilities for d, e in c.extents.items()}
-    if record.dim not in extents:
+    if bool(record.entries) == bool(record.dim):
+        found = "both `dim` and `entries`" if record.dim else "neither `dim` nor `entries`"
+        findings.report_key("ACG042", at, f"record '{record.name}' has {found}", "write one")
+        return
+    if record.dim and record.dim not in extents:
         message = f"'{record.dim}' is not a dim of '{compute.name}'"
         findings.report("ACG042", (*at, "dim"), message, did_you_mean(record.dim, extents))
         return
     widths = [
         max(d.bytes for d in fields[f].dtypes) for g in record.groups for f in g if f in fields
     ]
-    size = extents[record.dim] * sum(widths)
+    size = (record.entries or extents[record.dim]) * sum(widths)
     word_bytes = acg.stream_memory(record.stream).word_bytes
     beat = transfer.lanes * word_bytes
     if size % beat:

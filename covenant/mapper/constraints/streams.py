@@ -14,6 +14,7 @@ from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import granule
 from covenant.mapper.space import Row, Space
+from covenant.mapper.streams import stream_lanes
 
 
 def add_stream_limits(model: cp_model.CpModel, space: Space, tiling: Tiling) -> None:
@@ -38,13 +39,14 @@ def add_stream_limits(model: cp_model.CpModel, space: Space, tiling: Tiling) -> 
 
 
 def _beat_loops(space: Space, operand: Operand) -> int:
-    """Loops inside a beat or a record."""
+    """Loops inside a beat or a record, and the one that masks lanes which an operand has not."""
     word = space.memory.word_bytes
     if operand.record_bytes:
         return 1
+    masked = int(operand.strided and not operand.lane and stream_lanes(space.acg, operand) > 1)
     if operand.role in (Role.OUTPUT, Role.PARTIAL):
-        return int(operand.beat[-1][1] > operand.block(word))
-    return 0
+        return masked + int(operand.beat[-1][1] > operand.block(word))
+    return masked
 
 
 def _runs(space: Space, operand: Operand) -> list[list[str]]:

@@ -33,7 +33,7 @@ def test_semaphores_are_bits_in_the_order_of_the_control_node(control: Control) 
     names = (control.semaphores[0], control.semaphores[3])
     (word,) = encode((Launch("load0", names, (control.semaphores[1],)),), control)
     assert word & 0xFFFF == 0b1001
-    assert word >> 16 & 0xFFFF == 0b10
+    assert word >> 28 & 0xFFFF == 0b10
 
 
 def test_loop_length_counts_words_of_nested_loops(control: Control) -> None:
