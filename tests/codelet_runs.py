@@ -137,6 +137,7 @@ def depthwise(
     """A depthwise convolution with bias, requantised."""
     i, oy, ox = image, _out(image.y, kernel, stride, pad), _out(image.x, kernel, stride, pad)
     columns = f"{i.c},{multiplier}"
+    read = f"x[n,g,c,{_at('y', stride, pad)},{_at('x', stride, pad)}]"
     return f"""codelet conv "depthwise"
 dims n={i.n} g={i.c} oc={multiplier} oy={oy} ox={ox} c=1 fy={kernel} fx={kernel}
 input x uint8[{i.n},{i.c},1,{i.y},{i.x}] pad=3
@@ -145,7 +146,7 @@ constant bias int32[{columns}]
 constant scale float32[{columns}]
 output y uint8[{i.n},{columns},{oy},{ox}]
 local acc int32[{i.n},{columns},{oy},{ox}]
-acc[n,g,oc,oy,ox] += (x[n,g,c,{_at("y", stride, pad)},{_at("x", stride, pad)}] - 3) * (w[g,oc,c,fy,fx] - {zw})
+acc[n,g,oc,oy,ox] += ({read} - 3) * (w[g,oc,c,fy,fx] - {zw})
 y[n,g,oc,oy,ox] = clip(requantise(acc[n,g,oc,oy,ox] + bias[g,oc], scale[g,oc], 5), 0, 255)
 """
 

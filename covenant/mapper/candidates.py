@@ -249,8 +249,8 @@ def _free_dims(
 
 def _channel(capability: Capability, result: Match, dims: list[str]) -> str:
     """Among dims that occur in the same tensors the one to be packed, "" when none can be: the one
-    that layers with weights pack in tensors of that rank, so that neighbours share their layout (the
-    second axis of images, the last one of matrices)."""
+    that layers with weights pack in tensors of that rank, so that neighbours share their layout
+    (the second axis of images, the last one of matrices)."""
     ports = [p for p in capability.ports if p.tile and p.name in result.refs]
     axes = result.refs[ports[0].name].indices
     plain = [

@@ -14,17 +14,15 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from covenant.acg.graph import Acg, Capability, Memory, Port
+from covenant.acg.graph import Acg, Memory
 from covenant.codelets.fuse import fuse, fusions
 from covenant.codelets.ir import Codelet
-from covenant.codelets.ir import Role as TensorRole
-from covenant.core.affine import Affine
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
-from covenant.core.dtypes import DType
-from covenant.mapper.mapping import Mapping, Placement, Role, StepBinding
-from covenant.mapper.verify_binding import binding_faults, capability_of, chained_extent
+from covenant.mapper.mapping import Mapping, Placement, Role
+from covenant.mapper.verify_binding import binding_faults, capability_of
 from covenant.mapper.verify_fusion import fusion_faults, window_faults
 from covenant.mapper.verify_layout import Shape, layout_faults, stream_faults, word_faults
+from covenant.mapper.verify_shapes import shapes_of
 
 
 def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ...]:
@@ -40,7 +38,7 @@ def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ..
         found += [Diagnostic("MAP011", f, span) for f in _nest_faults(mapping, codelet, acg)]
     if found:
         return tuple(found)
-    shapes = _shapes(mapping, codelet, acg)
+    shapes = shapes_of(mapping, codelet, acg)
     for code, faults in (
         ("MAP012", _placement_faults(mapping, codelet, acg, shapes)),
         ("MAP013", _allocation_faults(mapping, acg)),
@@ -131,115 +129,6 @@ def _maskable(acg: Acg, mapping: Mapping, dim: str) -> bool:
                     return False
                 found = True
     return found
-
-
-def _shapes(mapping: Mapping, codelet: Codelet, acg: Acg) -> dict[str, Shape]:
-    """What every port moves: derived from capabilities and statements, not from the placements."""
-    found: dict[str, Shape] = {}
-    for index, step in enumerate(mapping.steps):
-        capability = capability_of(acg, step)
-        assert capability is not None
-        for port in capability.ports:
-            tensor = dict(step.tensors).get(port.name)
-            if tensor is None or not port.tile:
-                continue
-            written = port.name == capability.statement.target.name
-            last = index == len(mapping.steps) - 1
-            stream = port.stream or (port.spill if last and written else port.partial)
-            if stream:
-                found[port.name] = _tensor_shape(
-                    mapping, codelet, acg, index, port, tensor, stream, written=written
-                )
-        taken = {p.name for s in mapping.steps for p in _ports(acg, s)}
-        for record in acg.compute(step.node).records:
-            if record.name not in found and taken.intersection(record.fields):
-                found[record.name] = _record_shape(mapping, codelet, acg, index, record.name)
-    return found
-
-
-def _ports(acg: Acg, step: StepBinding) -> tuple[Port, ...]:
-    capability = capability_of(acg, step)
-    return () if capability is None else capability.ports
-
-
-def _strided(acg: Acg, capability: Capability, port: str) -> bool:
-    units = (
-        [] if acg.control is None else [u for u in acg.control.units if capability.node in u.nodes]
-    )
-    return not units or any(u.register(f"{port}.lane_stride") for u in units)
-
-
-def _tensor_shape(
-    mapping: Mapping,
-    codelet: Codelet,
-    acg: Acg,
-    index: int,
-    port: Port,
-    name: str,
-    stream: str,
-    *,
-    written: bool,
-) -> Shape:
-    step, statement = mapping.steps[index], codelet.steps[index]
-    capability = capability_of(acg, step)
-    assert capability is not None
-    ref = next(r for r in (statement.target, *statement.refs) if r.name == name)
-    tensor = codelet.tensor(name)
-    bound = dict(step.dims)
-    beat = tuple((bound.get(d, ""), chained_extent(acg, mapping, index, d)) for d in port.tile)
-    strided = _strided(acg, capability, port.name)
-    lanes = beat[0][1] if len(beat) > 1 and beat[0][0] else 1
-    words = acg.transfer(stream).lanes
-    if not written:
-        width = beat[-1][1] * tensor.dtype.bytes
-        words //= max(1, width // acg.stream_memory(stream).word_bytes)
-    return Shape(
-        port.name,
-        ref.indices,
-        tensor.shape,
-        tensor.dtype,
-        beat,
-        strided,
-        0,
-        stream,
-        written,
-        tensor.pad is not None,
-        tensor.source if tensor.role is TensorRole.INPUT else None,
-        strided and lanes == 1 and words > 1,
-    )
-
-
-def _record_shape(mapping: Mapping, codelet: Codelet, acg: Acg, index: int, name: str) -> Shape:
-    node = acg.compute(mapping.steps[index].node)
-    record = next(r for r in node.records if r.name == name)
-    chain = acg.chain(mapping.steps[0].node)
-    ports = {p.name: p for n in chain for c in n.capabilities for p in c.ports}
-    tensors = {p: t for s in mapping.steps for p, t in s.tensors}
-    fields = [f for group in record.groups for f in group]
-    width = record.entries or chained_extent(acg, mapping, index, record.dim)
-    own = dict(mapping.steps[index].dims).get(record.dim, "")
-    read = {tensors[f] for f in fields if f in tensors}
-    dims = {own} | {
-        d
-        for s in codelet.steps
-        for r in s.refs
-        if r.name in read
-        for i in r.indices
-        for d in i.dims
-    }
-    kept = [d for d in codelet.dims if d.name in dims and not record.entries]
-    return Shape(
-        name,
-        tuple(Affine.of(d.name) for d in kept),
-        tuple(d.extent for d in kept),
-        DType.INT8,
-        ((own, width),),
-        False,
-        width * sum(ports[f].dtypes[0].bytes for f in fields),
-        record.stream,
-        False,
-        False,
-    )
 
 
 def _placement_faults(

@@ -165,8 +165,8 @@ def _noise(key: tuple[str | int, ...]) -> int:
 
 
 def _element(tensor: Tensor, index: tuple[int, ...], trial: int) -> _Value:
-    """A reproducible value of an element, the padding value outside the shape; one of a whole tensor
-    when there is no index (a table)."""
+    """A reproducible value of an element, the padding value outside the shape; one for all of a
+    tensor without an index (a table)."""
     if not index and tensor.shape:
         return _noise((tensor.name, trial)) % 100
     if any(not 0 <= i < n for i, n in zip(index, tensor.shape, strict=True)):
