@@ -23,6 +23,7 @@ from covenant.frontend.sources import Kind, Source, read_source
 FAMILIES = {
     "Add": "sum",
     "Sub": "sum",
+    "Sum": "sum",
     "Mul": "product",
     "QLinearAdd": "sum",
     "QLinearMul": "product",

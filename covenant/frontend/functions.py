@@ -118,6 +118,7 @@ FUNCTIONS: dict[tuple[str, str], Function] = {
     ("", "Softsign"): lambda n, x, *_: x / (1 + np.abs(x)),
     ("", "Sqrt"): lambda n, x, *_: np.sqrt(x),
     ("", "Sub"): lambda n, x, w, _: x - w,
+    ("", "Sum"): lambda n, x, w, _: x + w,
     ("", "Swish"): _swish,
     ("", "Tanh"): lambda n, x, *_: np.tanh(x),
     ("", "ThresholdedRelu"): lambda n, x, *_: np.where(x > n.real("alpha", 1.0), x, 0.0),

@@ -73,7 +73,7 @@ def _follow(
 ) -> None:
     node = graph.producers.get(name)
     real = graph.dtypes.get(name, "") in FLOATS
-    if node is None or not real or not _is_known(node) or node.name in stop:
+    if node is None or not real or not has_known_operands(node) or node.name in stop:
         leaves[name] = None
         return
     if node.name in nodes:
@@ -88,7 +88,7 @@ def _arity(node: Node) -> int:
     return 3 if node.op_type == "Clip" else 2
 
 
-def _is_known(node: Node) -> bool:
+def has_known_operands(node: Node) -> bool:
     """Whether a node is a function of as many operands as we compute with."""
     return is_function(node) and len(node.inputs) <= _arity(node)
 
@@ -204,7 +204,9 @@ def _continues(
     readers = graph.consumers.get(node.output, ())
     if not readers or any(output.name == node.output for output in graph.outputs):
         return False
-    return all(_is_known(r) and trace(graph, r.output, absorbed).leaves == leaves for r in readers)
+    return all(
+        has_known_operands(r) and trace(graph, r.output, absorbed).leaves == leaves for r in readers
+    )
 
 
 def _bytes(dtype: DType) -> NDArray[np.generic]:

@@ -32,6 +32,7 @@ from covenant.frontend.movement import (
     read_view,
 )
 from covenant.frontend.pointwise import (
+    has_known_operands,
     read_float,
     read_integer,
     read_qlinear,
@@ -85,6 +86,7 @@ OPERATORS: dict[tuple[str, str], _Reader] = {
     ("", "SpaceToDepth"): read_space_to_depth,
     ("", "Split"): read_split,
     ("", "Sub"): read_binary,
+    ("", "Sum"): read_binary,
     ("", "Transpose"): read_transpose,
     ("", "Upsample"): read_resize,
     ("com.microsoft", "NhwcMaxPool"): read_nhwc_max_pool,
@@ -196,6 +198,8 @@ def _read_function(graph: Graph, node: Node, absorbed: Collection[str]) -> Readi
     with the QuantizeLinear behind it, one that another layer absorbed not at all."""
     if node.op_type in ACTIVATIONS and graph.dtypes.get(node.output) in INT8_TYPES:
         return read_integer(graph, node)
+    if not has_known_operands(node):
+        raise RefusalError("ONX016", f"it has {len(node.inputs)} operands")
     found = trace(graph, node.output)
     if sole_source(graph, found) is not None:
         quantiser = graph.sole_consumer(node.output)

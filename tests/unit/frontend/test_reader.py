@@ -180,3 +180,19 @@ net (uint8[2,3] x) => (uint8[2,3] y)
 }"""
     (found,) = _read(text, tmp_path).unsupported
     assert (found.node, found.code) == ("gate", "ONX013")
+
+
+def test_a_function_of_more_operands_than_we_take_says_so(tmp_path: Path) -> None:
+    text = """
+net (float[2,3] x, float[2,3] w, float[2,3] v) => (float[2,3] y, float[2,3] z, float[2,3] u)
+{
+  [largest] y = Max (x, w, v)
+  [three] z = Sum (x, w, v)
+  [two] u = Sum (x, w)
+}"""
+    model = _read(text, tmp_path)
+    assert [(u.node, u.code) for u in model.unsupported] == [
+        ("largest", "ONX016"),
+        ("three", "ONX016"),
+    ]
+    assert [layer.family for layer in model.layers] == ["sum"]
