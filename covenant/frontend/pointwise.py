@@ -22,6 +22,7 @@ from covenant.frontend.host import dequantise, quantise
 from covenant.frontend.model import Alias, Boundary, Reading
 from covenant.frontend.quantisation import (
     INT8_TYPES,
+    KEEPING,
     dequantised,
     equal,
     feeding,
@@ -154,6 +155,49 @@ def _within(graph: Graph, found: Trace) -> tuple[str, ...]:
     """Names of the nodes of an expression whose results do not leave the graph."""
     leaving = {output.name for output in graph.outputs}
     return tuple(n.name for n in found.nodes if not leaving & set(n.outputs))
+
+
+def read_unquantised(graph: Graph, node: Node) -> Reading:
+    """A function that keeps the scale, for readers that need its integers: no QuantizeLinear says
+    what they are."""
+    found = trace(graph, node.output)
+    x = sole_source(graph, found)
+    assert x is not None
+    assert x.quantisation is not None
+    if node.op_type not in KEEPING or _all_fold(graph, node):
+        raise RefusalError(
+            "ONX014",
+            f"its output {node.output!r} is not quantised: no QuantizeLinear reads it",
+            "quantise the outputs of this operator too",
+        )
+    kept = dequantised(graph, node.output)
+    assert kept is not None
+    inner = dequantised(graph, node.input(0))
+    assert inner is not None
+    real = apply(node, [dequantise(_bytes(inner.dtype), inner.quantisation or UNIT)])
+    nodes = (*feeding(graph, node.input(0)), node.name)
+    host = Boundary(kept.name, node.output, False, kept.quantisation or UNIT, kept.dtype)
+    return Reading((_table(node, inner, kept, real, nodes),), boundaries=(host,))
+
+
+def read_absorbed(graph: Graph, node: Node) -> Reading:
+    """The integers of an activation that the layer before it absorbed, by the name that readers of
+    its float output know."""
+    inner = dequantised(graph, node.input(0)) if node.op_type in KEEPING else None
+    kept = dequantised(graph, node.output)
+    if inner is None or kept is None or graph.producers.get(kept.name) is not None:
+        return Reading()
+    return Reading(aliases=(Alias(inner.name, kept.name, kept.shape),))
+
+
+def _all_fold(graph: Graph, node: Node) -> bool:
+    """Whether all that read a node are themselves functions of one quantised tensor."""
+    if any(output.name == node.output for output in graph.outputs):
+        return False
+    return all(
+        has_known_operands(r) and sole_source(graph, trace(graph, r.output)) is not None
+        for r in graph.consumers.get(node.output, ())
+    )
 
 
 def read_qlinear(graph: Graph, node: Node) -> Reading:

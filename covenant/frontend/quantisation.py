@@ -77,6 +77,7 @@ KEEPING = (
     "DepthToSpace",
     "GlobalMaxPool",
     "MaxPool",
+    "Relu",
     "Slice",
     "SpaceToDepth",
     "Split",

@@ -33,10 +33,12 @@ from covenant.frontend.movement import (
 )
 from covenant.frontend.pointwise import (
     has_known_operands,
+    read_absorbed,
     read_float,
     read_integer,
     read_qlinear,
     read_quantised,
+    read_unquantised,
     sole_source,
     trace,
 )
@@ -146,10 +148,13 @@ def _read_nodes(graph: Graph) -> tuple[list[Reading], list[Unsupported]]:
     refused: list[Unsupported] = []
     absorbed: set[str] = set()
     for node in graph.nodes:
-        if node.op_type in _FREE or node.op_type == DEQUANTISE or node.name in absorbed:
+        if node.op_type in _FREE or node.op_type == DEQUANTISE:
+            continue
+        if node.name in absorbed and node.op_type not in ACTIVATIONS:
             continue
         try:
-            reading = _read(graph, node, absorbed)
+            known = node.name in absorbed
+            reading = read_absorbed(graph, node) if known else _read(graph, node, absorbed)
         except RefusalError as refusal:
             if node.op_type == QUANTISE:
                 continue  # the host's, or the end of a layer that was refused with its reason
@@ -205,11 +210,7 @@ def _read_function(graph: Graph, node: Node, absorbed: Collection[str]) -> Readi
         quantiser = graph.sole_consumer(node.output)
         if quantiser is not None and quantiser.op_type == QUANTISE:
             return read_quantised(graph, quantiser)
-        raise RefusalError(
-            "ONX014",
-            f"its output {node.output!r} is not quantised: no QuantizeLinear reads it",
-            "quantise the outputs of this operator too",
-        )
+        return read_unquantised(graph, node)
     reader = OPERATORS.get((node.domain, node.op_type))
     if reader is not None and len(trace(graph, node.output, absorbed).leaves) != 1:
         return _reading(reader(graph, node))

@@ -339,3 +339,22 @@ def test_kept_scale_reaches_the_float_output(rng: np.random.Generator, tmp_path:
     wanted = case.expected(optimised=False)["r"]
     assert ours.dtype == wanted.dtype == np.float32
     np.testing.assert_array_equal(ours, wanted)
+
+
+def test_activation_that_nobody_quantises_is_one_table_for_its_readers(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    inputs = [_image(rng, "uint8", (2, 4, 6, 6)) for _ in range(2)]
+    body = [
+        node("Relu", ["a"], "relu"),
+        node("Sigmoid", ["relu"], "r0"),
+        node("Add", ["relu", "b"], "r1"),
+        node("MaxPool", ["relu"], "r2", kernel_shape=[2, 2]),
+    ]
+    outputs = [random_scale(rng, "uint8", 0.3), random_scale(rng, "uint8", 2.0), inputs[0][1]]
+    case = qdq("", inputs, outputs, body=body)
+    model, _ = lowered(case, tmp_path)
+    assert [layer.op_type for layer in model.layers] == ["Relu", "Sigmoid", "Add", "MaxPool"]
+    ours, theirs = interpreted(case, tmp_path), case.expected(optimised=False)
+    for name, wanted in theirs.items():
+        np.testing.assert_array_equal(ours[name], wanted)

@@ -67,9 +67,19 @@ def _network() -> Case:
     return Case("network", helper.make_model(graph, opset_imports=opsets, ir_version=9), {"x": x})
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "per_channel": {"per_channel": True},
+    "int8_symmetric": {"activations": "QInt8", "symmetric": True},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("style", ["QDQ", "QOperator"])
-def test_network_with_every_family_equals_onnxruntime(style: str, tmp_path: Path) -> None:
-    case = quantised(_network(), style)
+def test_network_with_every_family_equals_onnxruntime(
+    style: str, options: str, tmp_path: Path
+) -> None:
+    case = quantised(_network(), style, **OPTIONS[options])
     _, layers = lowered(case, tmp_path)
     kinds = {layer.codelet.operation for layer in layers}
     families = {"conv", "gemm", "pool", "average", "sum", "product", "table", "move"}
