@@ -67,6 +67,7 @@ module semaphores_proof
     end
     assume (shared == '0);
     assume (&in_range);
+    assume (32'(watch_i) < NumSemaphores);
   end
 
   always_ff @(posedge clk_i) begin

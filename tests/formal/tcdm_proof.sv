@@ -1,7 +1,8 @@
 /// What must hold of cvn_tcdm: one winner per bank, no bank idle while asked for, nobody starves, and a
 /// read returns what was written last, through whichever view of the addresses.
 ///
-/// Masters keep a request until it is granted; whether it holds others back may change. One word (any) and one master (any) are watched.
+/// Masters keep a request until it is granted; whether it holds others back may change. One word (any)
+/// and one master (any) are watched.
 module tcdm_proof
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
 #(
