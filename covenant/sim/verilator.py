@@ -33,7 +33,6 @@ from covenant.core.resources import cache_directory, rtl_directory
 Parameters = Mapping[str, "int | str"]
 
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-_TRACE_RUNTIME = ("verilated_vcd_c.cpp",)
 _CXX_FLAGS = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-w")
 _SLOW_OPTIMISE = "-O0"
 _VERILATOR_FLAGS = (
@@ -61,6 +60,29 @@ class Compiler:
 
     command: tuple[str, ...]
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What a build records besides its outputs: a VCD `trace`, line and toggle `coverage`."""
+
+    trace: bool = False
+    coverage: bool = False
+
+    @property
+    def verilator_flags(self) -> tuple[str, ...]:
+        """Flags of Verilator."""
+        coverage = ("--coverage-line", "--coverage-toggle") if self.coverage else ()
+        return (*(("--trace-vcd",) if self.trace else ()), *coverage)
+
+    @property
+    def runtime(self) -> tuple[str, ...]:
+        """Files of the Verilator runtime beyond those of every build."""
+        trace = ("verilated_vcd_c.cpp",) if self.trace else ()
+        return (*trace, *(("verilated_cov.cpp",) if self.coverage else ()))
+
+
+PLAIN = Instruments()
 
 
 @cache
@@ -111,7 +133,7 @@ def build_library(
     defines: Sequence[str] = (),
     flags: Sequence[str] = (),
     optimise: str = "-O2",
-    trace: bool = False,
+    instruments: Instruments = PLAIN,
 ) -> Path:
     """Path of the shared library of `top` with the harness `cpp`, built unless it is cached.
 
@@ -124,14 +146,14 @@ def build_library(
     compiler = find_compiler()
     command = [
         *_VERILATOR_FLAGS,
-        *(("--trace-vcd",) if trace else ()),
+        *instruments.verilator_flags,
         *(f"-G{name}={value}" for name, value in sorted((parameters or {}).items())),
         *(f"-D{define}" for define in defines),
         *flags,
         "--top-module",
         top,
     ]
-    cxx = [*_cxx_flags(trace), *(f"-D{define}" for define in defines)]
+    cxx = [*_cxx_flags(instruments), *(f"-D{define}" for define in defines)]
     digest = _digest(
         [verilator_version(), compiler.version, *command, *cxx, optimise, _SLOW_OPTIMISE],
         [*headers, *sources, *cpp, *sorted((rtl_directory() / "sim").glob("cvn_log.*"))],
@@ -142,7 +164,7 @@ def build_library(
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target.with_suffix(".lock")):
         if not target.exists():
-            runtime = _runtime_objects(compiler, trace)
+            runtime = _runtime_objects(compiler, instruments)
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{top}-") as name:
                 work = Path(name)
                 files = [*(f"-I{header.parent}" for header in headers), *map(str, sources)]
@@ -182,9 +204,9 @@ def verilator_version() -> str:
     return _capture([str(_binary()), "--version"]).stdout
 
 
-def _cxx_flags(trace: bool) -> list[str]:
+def _cxx_flags(instruments: Instruments) -> list[str]:
     include = verilator_root() / "include"
-    traced = int(trace)
+    traced = int(instruments.trace)
     return [
         *_CXX_FLAGS,
         f"-I{include}",
@@ -192,7 +214,7 @@ def _cxx_flags(trace: bool) -> list[str]:
         f"-I{rtl_directory() / 'sim'}",
         "-DVERILATOR=1",
         "-DVL_TIME_CONTEXT",
-        "-DVM_COVERAGE=0",
+        f"-DVM_COVERAGE={int(instruments.coverage)}",
         "-DVM_SC=0",
         "-DVM_TIMING=0",
         "-DVM_TRACE_FST=0",
@@ -212,15 +234,17 @@ def _digest(texts: Sequence[str], files: Sequence[Path]) -> str:
     return state.hexdigest()[:20]
 
 
-def _runtime_objects(compiler: Compiler, trace: bool) -> list[Path]:
+def _runtime_objects(compiler: Compiler, instruments: Instruments) -> list[Path]:
     """The Verilator runtime as object files, compiled once per tool versions and flags. Its output
     goes to the buffer of `cvn_log` instead of standard output."""
     log = rtl_directory() / "sim" / "cvn_log.h"
-    flags = [*_cxx_flags(trace), "-DVL_PRINTF=cvn_printf", "-include", str(log)]
-    names = _RUNTIME + (_TRACE_RUNTIME if trace else ())
+    flags = [*_cxx_flags(instruments), "-DVL_PRINTF=cvn_printf", "-include", str(log)]
+    names = _RUNTIME + instruments.runtime
     include = verilator_root() / "include"
     sources = [*(include / name for name in names), log.with_suffix(".cpp")]
-    digest = _digest([verilator_version(), compiler.version, *_cxx_flags(trace)], [log, *sources])
+    digest = _digest(
+        [verilator_version(), compiler.version, *_cxx_flags(instruments)], [log, *sources]
+    )
     target = cache_directory() / "runtime" / digest
     objects = [target / f"{source.stem}.o" for source in sources]
     if target.exists():

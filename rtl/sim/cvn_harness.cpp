@@ -13,6 +13,9 @@
 #if VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 namespace {
 
@@ -276,6 +279,14 @@ public:
 #endif
     }
 
+    void coverage(const char* file) {
+#if VM_COVERAGE
+        context_->coveragep()->write(file);
+#else
+        (void)file;
+#endif
+    }
+
 private:
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<Vtop> top_;
@@ -355,6 +366,9 @@ CVN_EXPORT uint64_t cvn_status(void* cluster, uint64_t which) {
         case 2: return self->program_counter();
         default: return self->dram.bad_address;
     }
+}
+CVN_EXPORT void cvn_coverage(void* cluster, const char* file) {
+    static_cast<Cluster*>(cluster)->coverage(file);
 }
 CVN_EXPORT int cvn_trace(void* cluster, const char* file) {
     return static_cast<Cluster*>(cluster)->trace(file);
