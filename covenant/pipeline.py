@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,15 +173,17 @@ def _solve(tasks: Sequence[Task], options: MapOptions, stage: Stage) -> tuple[Ou
         def count(done: int, of: int) -> None:
             tell(f"mapping {min(done + 1, of)}/{of} layers")
 
-        return solve_all(tasks, limits, cache, count)
+        return solve_all(tasks, limits, cache, count, partial(tell, live=True))
 
 
 def _mapped(layer: Layer, lowered: LoweredLayer, outcome: Outcome, acg: Acg) -> MappedLayer:
     if outcome.mapping is None:
-        return MappedLayer(layer, lowered, error=outcome.error)
+        return MappedLayer(layer, lowered, error=outcome.error, stopped=outcome.stopped)
     mapping = check_mapping(outcome.mapping, lowered.codelet, acg)
     cost = evaluate_cost(mapping, lowered.codelet, acg)
-    return MappedLayer(layer, lowered, mapping, cost, cached=outcome.cached)
+    return MappedLayer(
+        layer, lowered, mapping, cost, cached=outcome.cached, stopped=outcome.stopped
+    )
 
 
 def dump(

@@ -62,7 +62,8 @@ class Diagnostic:
     help: str = ""
 
     def __str__(self) -> str:
-        lines = [f"{self.span}: error[{self.code}]: {self.message}"]
+        first, *more = self.message.splitlines() or [""]
+        lines = [f"{self.span}: error[{self.code}]: {first}", *(f"    {line}" for line in more)]
         if self.span.line and self.span.source:
             lines += self.span.excerpt()
         if self.help:

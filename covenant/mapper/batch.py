@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
-from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
+from covenant.core.diagnostics import CovenantError
 from covenant.mapper import interrupts
 from covenant.mapper.cache import MappingCache, architecture_digest, mapping_key
+from covenant.mapper.infeasible import interrupted
 from covenant.mapper.mapping import Mapping
 from covenant.mapper.objective import LATENCY, Objective
 from covenant.mapper.pins import Pin
@@ -50,11 +51,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """A mapping, or the error that kept a task from having one; `cached`: it was known before."""
+    """A mapping, or the error that kept a task from having one; `cached`: it was known before;
+    `stopped`: Ctrl-C ended the search."""
 
     mapping: Mapping | None = None
     error: CovenantError | None = None
     cached: bool = False
+    stopped: bool = False
 
 
 Tell = Callable[[int, int], None]
@@ -62,9 +65,14 @@ Tell = Callable[[int, int], None]
 
 
 def solve_all(
-    tasks: Sequence[Task], options: SolveOptions, cache: MappingCache, tell: Tell
+    tasks: Sequence[Task],
+    options: SolveOptions,
+    cache: MappingCache,
+    tell: Tell,
+    live: Callable[[str], None] | None = None,
 ) -> tuple[Outcome, ...]:
-    """The outcome of every task; those of equal codelets on equal architectures are equal."""
+    """The outcome of every task; those of equal codelets on equal architectures are equal. live: is
+    told value and bound of a task solved in this process."""
     keys = _keys(tasks, options)
     distinct: dict[str, Task] = {}
     for key, task in zip(keys, tasks, strict=True):
@@ -77,14 +85,14 @@ def solve_all(
                 found[key] = Outcome(known, cached=True)
         tell(len(found), len(distinct))
         left = {key: task for key, task in distinct.items() if key not in found}
-        for key, outcome in _solved(left, options):
+        for key, outcome in _solved(left, options, live):
             found[key] = outcome
-            if outcome.mapping is not None and _finished(outcome.mapping, options):
+            if outcome.mapping is not None and _finished(outcome, options):
                 cache.store(key, outcome.mapping)
             tell(len(found), len(distinct))
     except KeyboardInterrupt:
         for key, task in distinct.items():
-            found.setdefault(key, Outcome(error=_interrupted(task)))
+            found.setdefault(key, Outcome(error=interrupted(task.codelet, task.acg)))
     return tuple(
         _renamed(found[key], distinct[key], task) for key, task in zip(keys, tasks, strict=True)
     )
@@ -105,10 +113,12 @@ def _keys(tasks: Sequence[Task], options: SolveOptions) -> list[str]:
     ]
 
 
-def _finished(mapping: Mapping, options: SolveOptions) -> bool:
+def _finished(outcome: Outcome, options: SolveOptions) -> bool:
     """Whether the search ended before its time: at the limit a proven latency may have been found
     without the best of its ties."""
-    return mapping.proof.solve_seconds < 0.9 * options.time_limit_seconds
+    assert outcome.mapping is not None
+    seconds = outcome.mapping.proof.solve_seconds
+    return seconds < 0.9 * options.time_limit_seconds and not outcome.stopped
 
 
 def _renamed(outcome: Outcome, solved: Task, task: Task) -> Outcome:
@@ -125,17 +135,9 @@ def _renamed(outcome: Outcome, solved: Task, task: Task) -> Outcome:
     return Outcome(error=CovenantError(diagnostics, outcome.error.exit_code))
 
 
-def _interrupted(task: Task) -> CovenantError:
-    return fail(
-        "INT001",
-        f"layer '{task.codelet.name}': interrupted before a mapping was found",
-        Span(task.acg.file),
-        "give the command again: proven mappings of other layers are kept",
-        ExitCode.INTERRUPTED,
-    )
-
-
-def _solved(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tuple[str, Outcome]]:
+def _solved(
+    tasks: dict[str, Task], options: SolveOptions, live: Callable[[str], None] | None
+) -> Iterator[tuple[str, Outcome]]:
     """Outcomes as they come; layers that take less time than a process to start stay here."""
     large = {key: task for key, task in tasks.items() if task.codelet.macs >= _WORTH_A_PROCESS}
     if options.jobs and len(large) > 1:
@@ -145,24 +147,36 @@ def _solved(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tuple[str
             yield key, outcome
         tasks = {key: task for key, task in tasks.items() if key not in done}
     for key, task in tasks.items():
-        yield key, _attempt(task, options)
+        outcome = _attempt(task, options, live)
         interrupts.restore()
+        yield key, outcome
+        if outcome.stopped:
+            raise KeyboardInterrupt
 
 
 def _in_processes(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tuple[str, Outcome]]:
-    """Outcomes of those tasks that a process could solve; ends early when processes die."""
+    """Outcomes of those tasks that a process could solve; ends early when processes die. On Ctrl-C
+    those being solved end with their best; a second one ends them at once."""
     others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    flag = context.Event()
     pool = ProcessPoolExecutor(
-        min(options.jobs, len(tasks)),
-        multiprocessing.get_context("spawn"),
-        initializer=interrupts.leave_to_parent,
+        min(options.jobs, len(tasks)), context, initializer=_listen, initargs=(flag,)
     )
     try:
         futures: dict[Future[Outcome], str] = {
             pool.submit(_attempt, task, options): key for key, task in tasks.items()
         }
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        left = set(futures)
+        try:
+            for future in as_completed(futures):
+                left.discard(future)
+                yield futures[future], future.result()
+        except KeyboardInterrupt:
+            flag.set()
+            for future in as_completed([f for f in left if not f.cancel()]):
+                yield futures[future], future.result()
+            raise
     except BrokenProcessPool:  # no memory for another process, or a main module without a guard
         return
     except BaseException:  # an interrupt: no process may go on behind our back
@@ -173,7 +187,21 @@ def _in_processes(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tup
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _attempt(task: Task, options: SolveOptions) -> Outcome:
+_FLAGS: list[interrupts.Flag] = []
+"""In a process of a pool: what the parent sets when its searches shall end."""
+
+
+def _listen(flag: interrupts.Flag) -> None:
+    interrupts.leave_to_parent()
+    _FLAGS.append(flag)
+
+
+def _attempt(
+    task: Task, options: SolveOptions, live: Callable[[str], None] | None = None
+) -> Outcome:
+    watch = interrupts.Watch(next(iter(_FLAGS), None))
+    if live is not None:
+        watch.tell = lambda text: live(f"{task.codelet.name}: {text}")
     try:
         mapping = solve(
             task.codelet,
@@ -183,7 +211,8 @@ def _attempt(task: Task, options: SolveOptions) -> Outcome:
             time_limit_seconds=options.time_limit_seconds,
             seed=options.seed,
             workers=options.workers,
+            watch=watch,
         )
     except CovenantError as error:
-        return Outcome(error=error)
-    return Outcome(mapping)
+        return Outcome(error=error, stopped=watch.stopped)
+    return Outcome(mapping, stopped=watch.stopped)

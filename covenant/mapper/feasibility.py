@@ -68,7 +68,7 @@ def possible(
         model = build(space, words if capacity else None)
         restrict(model, pins)
         solver = _solver(search)
-        status = solver.solve(model.proto)
+        status = search.run(solver, model.proto)
         if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return Answer(extract(space, ordered(read(model, solver), pins)))
         known &= status == cp_model.INFEASIBLE
@@ -83,7 +83,7 @@ def smallest(codelet: Codelet, acg: Acg, pins: Sequence[Pin], search: Search) ->
         restrict(model, pins)
         model.proto.minimize(model.allocation.used)
         solver = _solver(search)
-        if solver.solve(model.proto) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        if search.run(solver, model.proto) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             choice = ordered(read(model, solver), pins)
             found.append((round(solver.objective_value), index, extract(space, choice)))
     return min(found, key=lambda f: f[:2])[2] if found else None

@@ -182,3 +182,14 @@ def time_limit(codelet: Codelet, acg: Acg, seconds: float) -> CovenantError:
         "allow more time with `--time-limit`",
         ExitCode.TIME_LIMIT,
     )
+
+
+def interrupted(codelet: Codelet, acg: Acg) -> CovenantError:
+    """Ctrl-C came before anything was found."""
+    return fail(
+        "INT001",
+        f"layer '{codelet.name}': interrupted before a mapping was found",
+        Span(acg.file),
+        "give the command again: proven mappings of other layers are kept",
+        ExitCode.INTERRUPTED,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import gcd
 
@@ -16,6 +17,7 @@ from ortools.sat.python import cp_model
 from covenant.mapper.decisions import hint, read
 from covenant.mapper.extract import Choice
 from covenant.mapper.hull import Answer, Box, Point, least_product
+from covenant.mapper.interrupts import Watch
 from covenant.mapper.model import Model
 from covenant.mapper.objective import Objective, Term
 from covenant.mapper.pins import Pin
@@ -33,6 +35,7 @@ class Search:
     seed: int
     workers: int
     pins: tuple[Pin, ...] = ()
+    watch: Watch = field(default_factory=Watch)
     started: float = field(default_factory=time.monotonic)
 
     def solver(self) -> cp_model.CpSolver:
@@ -43,8 +46,55 @@ class Search:
         solver.parameters.num_workers = self.workers
         solver.parameters.random_seed = self.seed
         solver.parameters.interleave_search = self.workers > 1
-        solver.parameters.max_time_in_seconds = max(0.01, self.deadline - time.monotonic())
+        left = 0.0 if self.watch.stopped else self.deadline - time.monotonic()
+        solver.parameters.max_time_in_seconds = max(0.01, left)
+        solver.parameters.catch_sigint_signal = False
         return solver
+
+    def run(
+        self, solver: cp_model.CpSolver, proto: cp_model.CpModel, label: str = "", unit: int = 1
+    ) -> cp_model.CpSolverStatus:
+        """Solve, so that Ctrl-C ends it with the best so far; with a label value and bound are told
+        as they improve."""
+        status = [cp_model.UNKNOWN]
+        told = _Told(self.watch, label, unit) if label and self.watch.tell is not None else None
+        if told is not None:
+            solver.best_bound_callback = told.on_bound
+
+        def work() -> None:
+            status[0] = solver.solve(proto, told)
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # not begun yet: asked again a moment later
+                solver.stop_search()
+
+        self.watch.until(work, stop)
+        return status[0]
+
+
+class _Told(cp_model.CpSolverSolutionCallback):
+    """Tells value and bound of a term in its unit."""
+
+    def __init__(self, watch: Watch, label: str, unit: int) -> None:
+        super().__init__()
+        self.watch, self.label, self.unit = watch, label, unit
+        self.reached: int | None = None
+        self.bound = 0
+
+    def on_solution_callback(self) -> None:
+        self.reached = round(self.objective_value)
+        self._tell()
+
+    def on_bound(self, bound: float) -> None:
+        self.bound = max(0, round(bound))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.watch.tell is None or self.reached is None:
+            return
+        gap = (self.reached - min(self.bound, self.reached)) / max(1, self.reached)
+        reached, bound = self.reached * self.unit, self.bound * self.unit
+        self.watch.tell(f"{self.label} {reached:,}, bound {bound:,}, gap {gap:.1%}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +145,7 @@ def least(
     target = measure(model, term)
     if limit is not None:
         proto.add(target.expression <= limit // target.unit)
-    found = _solve(model, proto, target.expression, search, start)
+    found = _solve(model, proto, target.expression, search, start, str(term), target.unit)
     bound = found.bound * target.unit
     if found.choice is None:
         bound = (limit if limit is not None else FAR) if found.proven else bound
@@ -136,13 +186,15 @@ def _solve(
     expression: cp_model.LinearExprT,
     search: Search,
     start: Choice | None,
+    label: str = "",
+    unit: int = 1,
 ) -> Found:
     """One solve; value and bound as the expression counts."""
     if start is not None:
         hint(model, proto, start)
     proto.minimize(expression)
     solver = search.solver()
-    status = solver.solve(proto)
+    status = search.run(solver, proto, label, unit)
     if status == cp_model.INFEASIBLE:
         return Found(None, FAR, FAR, True)
     bound = max(0, round(solver.best_objective_bound))

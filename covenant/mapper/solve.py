@@ -21,6 +21,7 @@ from covenant.mapper.extract import Choice, extract
 from covenant.mapper.feasibility import pinned_spaces, spaces_of
 from covenant.mapper.greedy import first_choice
 from covenant.mapper.infeasible import (
+    interrupted,
     no_address,
     no_binding,
     no_path,
@@ -29,6 +30,7 @@ from covenant.mapper.infeasible import (
     time_limit,
     wrong_address,
 )
+from covenant.mapper.interrupts import Watch
 from covenant.mapper.mapping import Goal, Mapping, Proof, Status
 from covenant.mapper.model import Model, build
 from covenant.mapper.objective import LATENCY, UNITS, Objective, Term, value
@@ -71,11 +73,12 @@ def solve(
     time_limit_seconds: float = 60.0,
     seed: int = 0,
     workers: int = 1,
+    watch: Watch | None = None,
 ) -> Mapping:
     """The mapping that is best by the objective among those that keep the pins; raises
-    CovenantError when there is none."""
+    CovenantError when there is none. watch: hears of progress, and may end the search early."""
     deadline = time.monotonic() + time_limit_seconds
-    search = Search(objective, deadline, seed, workers, tuple(pins))
+    search = Search(objective, deadline, seed, workers, tuple(pins), watch or Watch())
     starts = _starts(_spaces(codelet, acg, pins), search, codelet, acg)
     first = objective.ranked[0]
     best: list[_Answer] = []
@@ -99,6 +102,8 @@ def solve(
     if not best:
         if proven:
             raise no_mapping(codelet, acg, pins, search)
+        if search.watch.stopped:
+            raise interrupted(codelet, acg)
         raise time_limit(codelet, acg, time_limit_seconds)
     return _finish(codelet, acg, search, best, min(bounds), proven=proven)
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from covenant.mapper.objective import LATENCY, Objective
 from covenant.mapper.pins import NO_PINS, PinFile
 
-Tell = Callable[[str], None]
-"""Changes the text of a stage that is under way."""
+
+class Tell(Protocol):
+    """Changes the text of a stage that is under way; a `live` one matters on a terminal only."""
+
+    def __call__(self, text: str, *, live: bool = False) -> None: ...
+
 
 Stage = Callable[[str], AbstractContextManager[Tell]]
 """Tells a person which stage is under way: a context manager around it."""
@@ -24,7 +28,11 @@ Stage = Callable[[str], AbstractContextManager[Tell]]
 
 def silent(text: str) -> AbstractContextManager[Tell]:
     """A stage nobody watches."""
-    return nullcontext(lambda text: None)
+    return nullcontext(_unheard)
+
+
+def _unheard(text: str, *, live: bool = False) -> None:
+    del text, live
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class MappedLayer:
 
     twin: name of an earlier, equal layer whose mapping this one shares; "" for the first. cached:
     the mapping was proven by an earlier command. pins: the user's decisions that it keeps.
+    stopped: Ctrl-C ended its search.
     """
 
     layer: Layer
@@ -36,6 +37,7 @@ class MappedLayer:
     twin: str = ""
     cached: bool = False
     pins: tuple[Pin, ...] = ()
+    stopped: bool = False
 
     @property
     def is_refused(self) -> bool:
@@ -74,9 +76,10 @@ class ModelMapping:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C kept a layer from being mapped."""
+        """Whether Ctrl-C ended the search of a layer, or kept it from being mapped."""
         errors = (mapped.error for mapped in self.layers)
-        return any(e is not None and e.exit_code is ExitCode.INTERRUPTED for e in errors)
+        unmapped = any(e is not None and e.exit_code is ExitCode.INTERRUPTED for e in errors)
+        return unmapped or any(mapped.stopped for mapped in self.layers)
 
     @property
     def unsupported(self) -> tuple[Unsupported, ...]:

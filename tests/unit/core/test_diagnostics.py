@@ -37,3 +37,12 @@ def test_did_you_mean_suggests_the_closest_word_in_any_case() -> None:
     assert did_you_mean("Bank", ["banks", "size"]) == "did you mean 'banks'?"
     assert did_you_mean("zzz", ["b", "a"]) == "known: a, b"
     assert did_you_mean("zzz", []) == ""
+
+
+def test_lines_of_a_message_are_indented_so_that_none_can_pass_for_another_finding() -> None:
+    text = str(Diagnostic("SIM003", "tool failed:\nfile:1: error[X]\n\x1b[31mred", Span("top")))
+    assert text.splitlines() == [
+        "top: error[SIM003]: tool failed:",
+        "    file:1: error[X]",
+        "    �[31mred",
+    ]

@@ -131,7 +131,7 @@ def test_equal_tasks_are_solved_once(monkeypatch: pytest.MonkeyPatch) -> None:
     solved: list[str] = []
     attempt = batch._attempt
 
-    def counted(task: Task, options: SolveOptions) -> Outcome:
+    def counted(task: Task, options: SolveOptions, live: object = None) -> Outcome:
         solved.append(task.codelet.name)
         return attempt(task, options)
 
@@ -180,7 +180,7 @@ def test_an_interrupt_keeps_what_was_found(
 ) -> None:
     attempt = batch._attempt
 
-    def interrupted(task: Task, options: SolveOptions) -> Outcome:
+    def interrupted(task: Task, options: SolveOptions, live: object = None) -> Outcome:
         if task.codelet is OTHER:
             raise KeyboardInterrupt
         return attempt(task, options)
