@@ -29,6 +29,9 @@ PEER_DIMS = {
 }
 """Our names of dims -> the peer's, by kind of shape."""
 
+PEER_ARRAY = {"K": 16, "C": 16}
+"""Elements of the peer's dims that its array takes at once."""
+
 Order = list[tuple[str, int]]
 """Loops of the peer, innermost first."""
 
@@ -89,7 +92,7 @@ def job(workload: Workload, scratchpad_bytes: int, objective: str) -> dict[str, 
         "scratchpad_bytes": scratchpad_bytes,
         "loops": loops,
         "stride": stride,
-        "spatial": ["K", "C"],
+        "spatial": list(PEER_ARRAY),
         "swapped": False,
         "ordering": None,
     }

@@ -15,27 +15,27 @@ from covenant.core.yaml_source import parse_yaml
 from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.pins import Pin
 from covenant.mapper.pins_reader import parse_pins
-from mapper_peer import PEER_DIMS, Peer
+from mapper_peer import PEER_ARRAY, PEER_DIMS, Peer
 from workloads import Workload
 
 
-def peer_pins(
-    workload: Workload, peer: Peer, codelet: Codelet, array: Mapping[str, int]
-) -> tuple[Pin, ...] | None:
+def peer_pins(workload: Workload, peer: Peer, codelet: Codelet) -> tuple[Pin, ...] | None:
     """The peer's tiles and order of loops; None when a dim is split at more places than the levels
     of a mapping have."""
     names = PEER_DIMS[type(workload.shape)]
     ours = {theirs: own for own, theirs in names.items() if own in codelet.extents}
+    as_one = {} if "OY" in ours else {"OY": "OX", "FY": "FX"}  # rows and columns run as one
+    order = [(as_one.get(dim, dim), size) for dim, size in peer.order]
     split = min(peer.inside.values())
     outer: list[str] = []
-    for dim, _ in reversed(peer.order[split:]):
+    for dim, _ in reversed(order[split:]):
         if not outer or outer[-1] != dim:
             outer.append(dim)
     if len(set(outer)) < len(outer) or any(d not in ours for d in outer):
         return None
     tiles = {}
     for dim in outer:
-        size = prod(n for d, n in peer.order[:split] if d == dim) * array.get(dim, 1)
+        size = prod(n for d, n in order[:split] if d == dim) * PEER_ARRAY.get(dim, 1)
         tiles[ours[dim]] = min(size, codelet.extents[ours[dim]])
     return tile_pins(tiles, [ours[d] for d in outer], codelet)
 

@@ -131,10 +131,7 @@ def _versus(match: Match, theirs: Peer, by_peer: Peer) -> Row:
     objective = match.solved.objective
     searched = _value(objective, theirs.cycles, theirs.microjoules)
     fed = _value(objective, by_peer.cycles, by_peer.microjoules)
-    codelet = codelet_of(match.workload)
-    assert match.solved.mapping is not None
-    array = steps_of(match.solved.mapping, codelet, match.acg)
-    pins = peer_pins(match.workload, theirs, codelet, array)
+    pins = peer_pins(match.workload, theirs, codelet_of(match.workload))
     spent = match.scored(pins)
     row |= {
         "peer_version": theirs.version,
