@@ -224,6 +224,19 @@ y[n,c,y,x] = table(x[n,c,y,x], t)
 """
 
 
+def move(image: Image2d, read: str) -> str:
+    """Elements in another order; `read`: the subscripts of x."""
+    i = image
+    extents = {"n": i.n, "c": i.c, "y": i.y, "x": i.x}
+    shape = ",".join(str(extents[d]) for d in read.split(","))
+    return f"""codelet move "move"
+dims n={i.n} c={i.c} y={i.y} x={i.x}
+input x int8[{shape}]
+output y int8[{i.shape}]
+y[n,c,y,x] = x[{read}]
+"""
+
+
 def _out(size: int, kernel: int, stride: int, pad: int) -> int:
     return (size + 2 * pad - kernel) // stride + 1
 

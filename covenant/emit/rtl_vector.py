@@ -33,6 +33,7 @@ _OPERATIONS = {
     "acc[m,c] = (x[m,c] - zx) * kx + (w[m,c] - zw) * kw": "VectorBlend",
     "acc[m,c] = (x[m,c] - zx) * (w[m,c] - zw)": "VectorMultiply",
     "y[m,c] = table(x[m,c], t)": "VectorTable",
+    "y[m,c] = x[m,c]": "VectorMax",  # of one element
 }
 _MOST_OPERATIONS = 8  # cvn_pkg::vector_ops_t
 _CHANNELS = 8  # channels of a word

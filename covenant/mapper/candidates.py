@@ -83,7 +83,7 @@ def match(codelet: Codelet, acg: Acg) -> Candidates:
                 refusals += [Refusal(index, capability.node, capability.name, why) for why in whys]
         partial = found
     unique = tuple(dict.fromkeys(refusals))
-    return Candidates(tuple(Binding(steps) for steps in dict.fromkeys(partial)), unique)
+    return Candidates(tuple(Binding(s) for s in _busiest(codelet, partial)), unique)
 
 
 def _reachable(acg: Acg, capability: Capability, prefix: tuple[StepBinding, ...]) -> bool:
@@ -121,7 +121,7 @@ def _bind(
         whys += why
     if not found and not whys:
         whys = [unifier.deepest or f"{show(statement.value)} is not {show(pattern.value)}"]
-    return _longest(codelet, _distinct(acg, capability, found)), ([] if found else whys)
+    return _distinct(acg, capability, found), ([] if found else whys)
 
 
 def _continues(acg: Acg, capability: Capability, prefix: tuple[StepBinding, ...]) -> bool:
@@ -147,14 +147,24 @@ def _distinct(acg: Acg, capability: Capability, steps: list[StepBinding]) -> lis
     return list(kept.values())
 
 
-def _longest(codelet: Codelet, steps: list[StepBinding]) -> list[StepBinding]:
-    """Only the bindings with the fewest dims of one iteration: the others do less work per step."""
+def _busiest(
+    codelet: Codelet, bindings: list[tuple[StepBinding, ...]]
+) -> list[tuple[StepBinding, ...]]:
+    """Of every capability of the first step only the bindings with the fewest dims of one
+    iteration: the others do less work per step."""
 
-    def idle(step: StepBinding) -> int:
-        return sum(codelet.dim(d).extent == 1 for _, d in step.dims)
+    def idle(steps: tuple[StepBinding, ...]) -> int:
+        return sum(codelet.dim(d).extent == 1 for _, d in steps[0].dims)
 
-    least = min(map(idle, steps), default=0)
-    return [s for s in steps if idle(s) == least]
+    least: dict[tuple[str, str], int] = {}
+    for steps in bindings:
+        key = steps[0].node, steps[0].capability
+        least[key] = min(least.get(key, idle(steps)), idle(steps))
+    return [
+        steps
+        for steps in dict.fromkeys(bindings)
+        if idle(steps) == least[steps[0].node, steps[0].capability]
+    ]
 
 
 def _dims(
@@ -250,7 +260,7 @@ def _free_dims(
 def _channel(capability: Capability, result: Match, dims: list[str]) -> str:
     """Among dims that occur in the same tensors the one to be packed, "" when none can be: the one
     that layers with weights pack in tensors of that rank, so that neighbours share their layout
-    (the second axis of images, the last one of matrices)."""
+    (the second axis of tensors with a batch, the last one of matrices)."""
     ports = [p for p in capability.ports if p.tile and p.name in result.refs]
     axes = result.refs[ports[0].name].indices
     plain = [
@@ -260,7 +270,7 @@ def _channel(capability: Capability, result: Match, dims: list[str]) -> str:
         and i.dims[0] in dims
         and all(Affine.of(i.dims[0]) in result.refs[p.name].indices for p in ports)
     ]
-    if len(axes) > 3 and axes[1].is_plain and axes[1].dims[0] in plain:
+    if len(axes) > 2 and axes[1].is_plain and axes[1].dims[0] in plain:
         return axes[1].dims[0]
     return plain[-1] if plain else ""
 

@@ -109,7 +109,7 @@ package cvn_cfg_pkg;
   localparam cvn_pkg::sem_mask_t VectorPostY[1] = '{cvn_pkg::NumSemaphores'(262144)};
   localparam int unsigned VectorOffsetLanes[1] = '{60};
   localparam cvn_pkg::vector_registers_t VectorRegisters[1] = '{'{steps: 0, tiles: 1, reuse: 2, select: 3, out: 4, zx: 5, zw: 6, kx: 7, kw: 8, zy: 9, lo: 10, hi: 11, x_signed: 12, w_signed: 13}};
-  localparam cvn_pkg::vector_ops_t VectorOperations[1] = '{{cvn_pkg::VectorMac, cvn_pkg::VectorMac, cvn_pkg::VectorTable, cvn_pkg::VectorMultiply, cvn_pkg::VectorBlend, cvn_pkg::VectorMax, cvn_pkg::VectorSum, cvn_pkg::VectorMac}};
+  localparam cvn_pkg::vector_ops_t VectorOperations[1] = '{{cvn_pkg::VectorMac, cvn_pkg::VectorMax, cvn_pkg::VectorTable, cvn_pkg::VectorMultiply, cvn_pkg::VectorBlend, cvn_pkg::VectorMax, cvn_pkg::VectorSum, cvn_pkg::VectorMac}};
   localparam cvn_pkg::reg_t [73:0] VectorReset[1] = '{{
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0,
