@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def without_tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """The default architecture, whose lanes beside the matrix array take no uint8."""
+    """The default architecture, but its tables and maxima take no uint8."""
     text = (ROOT / "architectures" / "snax.yaml").read_text("utf-8")
-    limited = text.replace("[int8, uint8], stream: stream_x", "[int8], stream: stream_x")
-    assert limited != text
+    pattern = r"^( +(?:max|table):[^\0]*?x: \{dtypes: )\[int8, uint8\]"
+    limited, count = re.subn(pattern, r"\1[int8]", text, flags=re.MULTILINE)
+    assert count == 2
     path = tmp_path_factory.mktemp("architectures") / "limited.yaml"
     path.write_text(limited, "utf-8")
     return ("--arch", str(path))
