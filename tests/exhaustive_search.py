@@ -185,61 +185,88 @@ class Walk:
         rest = partial + nest.footprint(others)
         beats = {o.port: _beat_words(o, memory.word_bytes) for o in readers}
         together = sum(beats.values()) if len(readers) > 1 else 0
-        best = np.full_like(rest, -(-jobs.steps * together // (2 * memory.banks)))
+        best = np.full_like(rest, -(-jobs.steps * together // (3 * memory.banks)))
         best[rest + nest.footprint(names) > memory.size_bytes] = FAR
         room = rest + nest.footprint(names) <= memory.size_bytes
         groups = memory.banks // memory.views[-1]
-        guests = partial_words(self.space) * (jobs.tiles - jobs.ended) + nest.words(others)
-        for factors in itertools.product((1, 2, 4), repeat=len(readers)):
+        guests = 2 * partial_words(self.space) * (jobs.tiles - jobs.ended) + nest.words(others)
+        for factors in itertools.product((1, 2, 4), repeat=2 * len(readers)):
+            shares = list(zip(factors[::2], factors[1::2], strict=True))
+            wides = [w * self._span(o) for o, (w, _) in zip(readers, shares, strict=True)]
+            if any(w > 1 and count > 1 for w, count in shares) or max(wides) >= groups:
+                continue
             for host in ("", *names):
-                division = self._division(nest, readers, factors, host, groups, rest, guests)
+                division = self._division(nest, readers, shares, host, groups, rest, guests)
                 if division is not None:
                     lost, fits = division
+                    lost = lost + self._lanes_lost(readers, shares, jobs.steps)
                     best = np.where(fits & room, np.minimum(best, lost), best)
         return best
+
+    def _lanes_lost(
+        self, readers: list[Operand], shares: list[tuple[int, int]], steps: Column
+    ) -> Column:
+        """Lanes that are several words apart may reach a part of their banks only."""
+        lost = np.zeros_like(steps)
+        for operand, (wide, _) in zip(readers, shares, strict=True):
+            if not operand.strided or not operand.lane:
+                continue
+            banks = wide * self._span(operand) * self.space.memory.views[-1]
+            apart = max(abs(dict(i.terms).get(operand.lane, 0)) for i in operand.indices)
+            met = {i * apart % banks for i in range(banks)}
+            if len(met) < min(operand.lanes, banks):
+                lost = lost - (-steps // 48)
+        return lost
 
     def _division(
         self,
         nest: Nest,
         readers: list[Operand],
-        factors: tuple[int, ...],
+        shares: list[tuple[int, int]],
         host: str,
         groups: int,
         rest: Column,
         guests: Column,
     ) -> tuple[Column, NDArray[np.bool_]] | None:
-        """Cycles lost and where it fits when each reader has its factor times the groups of a beat,
-        the other buffers what is left (or the room behind the second copy of `host`)."""
+        """Cycles lost and where it fits when each reader interleaves over `wide` times a beat's
+        groups and has `count` of these; the others have what is left, or room behind `host`."""
         memory = self.space.memory
         group = memory.size_bytes // groups
-        spans = {o.port: self._span(o) for o in readers}
-        listed = sorted(readers, key=lambda o: -spans[o.port])
+        chosen = list(zip(readers, shares, strict=True))
+        widths = {o.port: wide * self._span(o) for o, (wide, _) in chosen}
+        counts = {o.port: count * widths[o.port] for o, (_, count) in chosen}
         end = 0
-        counts: dict[str, int] = {}
-        for operand, factor in zip(listed, factors, strict=True):
-            span = spans[operand.port]
-            counts[operand.port] = factor * span
-            end = -(-end // span) * span + factor * span
+        for operand in sorted(readers, key=lambda o: -widths[o.port]):
+            width = widths[operand.port]
+            end = -(-end // width) * width + counts[operand.port]
         left = groups - end
         if left < 0 or (left == 0) != bool(host):
             return None
-        lost = np.zeros_like(rest)
-        fits = np.ones_like(rest, np.bool_) if host else rest <= left * group
-        for operand in listed:
+        lost, fits = np.zeros_like(rest), rest <= (FAR if host else left * group)
+        for operand in readers:
             port, count = operand.port, counts[operand.port]
-            column = nest[port]
-            size, double = column["size"], column["copies"] == 2
-            apart = count >= 2 * spans[port]
+            column, size, copies = nest[port], nest[port]["size"], nest[port]["copies"]
+            apart = count >= 2 * widths[port]
             limit = count // 2 * group if apart else count * group // 2
-            fits &= np.where(double, size <= limit, size <= count * group)
-            if not apart:
-                lost += np.where(double, _loaded(operand, column["words"]), 0)
+            fits &= np.where(copies == 2, size <= limit, size <= count * group)
+            met = np.zeros_like(rest) if apart else np.where(copies == 2, column["words"], 0)
             if port == host:
-                if operand.strided or not apart:
+                if apart:
                     return None
-                fits &= double & (size + rest <= group)
-                lost += _loaded(operand, 2 * guests)
+                fits &= copies * size + rest <= count * group
+                met = met + 2 * guests
+            lost += self._met(operand, widths[port] * memory.views[-1], met)
         return lost, fits
+
+    def _met(self, operand: Operand, banks: int, accesses: Column) -> Column:
+        """Cycles lost to accesses of others among the banks that a reader reads."""
+        words = _beat_words(operand, self.space.memory.word_bytes)
+        share = 1
+        if banks >= 2 * words:
+            share = 64
+            if operand.strided:
+                share = 2 if operand.indices and operand.lane in operand.indices[-1].dims else 8
+        return -(-accesses // (words * share))
 
     def _span(self, operand: Operand) -> int:
         """Groups of banks over which the words of one beat lie in different banks."""
@@ -371,8 +398,3 @@ def partial_words(space: Space) -> int:
 
 def _beat_words(operand: Operand, word: int) -> int:
     return max(1, prod(n for _, n in operand.beat) * operand.dtype.bytes // word)
-
-
-def _loaded(operand: Operand, words: Column) -> Column:
-    """Cycles lost when words are loaded among the banks that a reader reads."""
-    return 4 * words if operand.strided else -(-words // 4)

@@ -5,34 +5,43 @@ range of each operand under a plan, and the cycles lost to bank conflicts. RTL: 
 per bank and cycle, views of the addresses that confine a buffer to a group of banks).
 
 An input stream of the array (a reader) takes a word per lane in every cycle. Two readers in the
-same banks disturb each other all the time; a tile that is loaded into the group its reader reads
-from disturbs it word by word; everything else has slack.
+same banks disturb each other all the time; what else is read or written in banks that its beats
+fill disturbs it word by word, in banks with room to spare hardly at all; everything else has slack.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import gcd
 
 from covenant.acg.graph import Memory
 from covenant.mapper.mapping import Placement, Role
 from covenant.mapper.operands import Operand
 
-CONTIGUOUS_LOSS = (1, 4)
-STRIDED_LOSS = (4, 1)
-"""Cycles the array loses per word (numerator, denominator) that a load writes into the only group
-of a busy reader, as measured on the RTL: the lanes of a contiguous beat stay in step, strided lanes
-lose step with one another and then collide among themselves until the launch ends."""
+SWEEPING_SHARE, ROWS_SHARE, WINDOW_SHARE = 64, 8, 2
+"""What a foreign access costs in banks that a reader's beats fill by half at most, as a fraction of
+what it costs in banks they fill: beats that sweep the banks leave each free in every other cycle,
+rows side by side at random, lanes side by side stay in a window of the banks for a whole reduction.
+Measured on the RTL (docs/benchmarks.md); whoever waits is served in every 16th cycle (cvn_tcdm)."""
+
+PARTIAL_WEIGHT = 2
+"""Raw partial sums are written and read back within the steps of a tile: all at once, each counts
+as this many words."""
+
+STEP_LOSS = (1, 48)
+"""Cycles lost per step by lanes that share banks with one another and fall into different phases
+(cvn_address_queue), numerator and denominator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A division of the memory: first group and number of groups of the finest view for every
     reader, and for all other buffers together under the key "". No entries: everything shares all
-    banks. `host`: the double-buffered reader behind whose second copy the other buffers lie, ""
-    when they have groups of their own. `spans`: groups that one beat of a reader needs."""
+    banks. `host`: the reader behind whose last copy the other buffers lie, "" when they have groups
+    of their own. `spans`: groups that the words of a reader interleave over."""
 
     groups: Map[str, tuple[int, int]]
     host: str = ""
@@ -62,26 +71,40 @@ def group_count(memory: Memory) -> int:
 
 def plans(memory: Memory, operands: Sequence[Operand]) -> tuple[Plan, ...]:
     """All banks shared; then every division that leaves a group to the other buffers, or lets them
-    share the last group of a contiguous reader that has several."""
+    share the last banks of a reader whose copies are apart or whose beats leave banks to spare."""
     found = [Plan({})]
     count = group_count(memory)
-    spans = {o.port: _span(memory, o) for o in readers(operands)}
-    names = sorted(spans, key=lambda name: -spans[name])  # the widest first: all start aligned
-    contiguous = {o.port for o in readers(operands) if not o.strided}
-    for factors in itertools.product((1, 2, 4), repeat=len(names)):
+    needed = {o.port: _span(memory, o) for o in readers(operands)}
+    choices = [list(_shares(needed[name], count)) for name in needed]
+    for chosen in itertools.product(*choices):
+        shares = dict(zip(needed, chosen, strict=True))
         groups: dict[str, tuple[int, int]] = {}
         start = 0
-        for name, factor in zip(names, factors, strict=True):
-            groups[name] = (-(-start // spans[name]) * spans[name], factor * spans[name])
+        # The widest first: all start aligned.
+        for name in sorted(needed, key=lambda name: -shares[name][0]):
+            span, size = shares[name]
+            groups[name] = (-(-start // span) * span, size)
             start = sum(groups[name])
+        spans = {name: span for name, (span, _) in shares.items()}
         if start < count:
             groups[""] = (start, count - start)
             found.append(Plan(groups, spans=spans))
         elif start == count:
             plan = Plan(groups, spans=spans)
-            hosts = [name for name in names if name in contiguous and plan.apart(name)]
+            hosts = [name for name in needed if not plan.apart(name)]
             found += [replace(plan, host=name) for name in hosts]
     return tuple(found)
+
+
+def _shares(needed: int, count: int) -> Iterator[tuple[int, int]]:
+    """Groups to interleave over and groups in all: both copies in banks as wide as a beat or wider,
+    or apart in banks as wide as a beat."""
+    for factor in (1, 2, 4):
+        if factor * needed <= count:
+            if factor * needed < count:
+                yield factor * needed, factor * needed
+            if factor > 1:
+                yield needed, factor * needed
 
 
 def _span(memory: Memory, operand: Operand) -> int:
@@ -92,19 +115,24 @@ def _span(memory: Memory, operand: Operand) -> int:
     return groups
 
 
+def reader_banks(memory: Memory, plan: Plan, port: str) -> int:
+    """Banks that the words of a reader interleave over."""
+    return plan.spans[port] * memory.views[-1]
+
+
 def reader_base(memory: Memory, plan: Plan, port: str) -> int:
     """Byte address at which the view of a reader's groups starts."""
-    return memory.size_bytes * memory.views.index(plan.spans[port] * memory.views[-1])
+    return memory.size_bytes * memory.views.index(reader_banks(memory, plan, port))
 
 
 def shared_loss(memory: Memory, operands: Sequence[Operand]) -> tuple[int, int]:
-    """Cycles lost per array step, as numerator and denominator, when readers share all banks: half
-    the share of the banks that they occupy."""
+    """Cycles lost per array step, as numerator and denominator, when readers share all banks: a
+    third of the share of the banks that they occupy."""
     found = readers(operands)
     if len(found) < 2:
         return 0, 1
     words = sum(_words_per_step(o, memory.word_bytes) for o in found)
-    return words, 2 * memory.banks
+    return words, 3 * memory.banks
 
 
 def _words_per_step(operand: Operand, word_bytes: int) -> int:
@@ -114,10 +142,47 @@ def _words_per_step(operand: Operand, word_bytes: int) -> int:
     return max(1, size // word_bytes)
 
 
-def load_loss(operand: Operand, words: int) -> int:
-    """Cycles lost when `words` are loaded into the group that a reader reads from."""
-    numerator, denominator = STRIDED_LOSS if operand.strided else CONTIGUOUS_LOSS
-    return -(-words * numerator // denominator)
+def access_loss(memory: Memory, operand: Operand, banks: int, accesses: int) -> int:
+    """Cycles lost when others make `accesses` to the `banks` that a reader interleaves over."""
+    numerator, denominator = access_rate(memory, operand, banks)
+    return -(-accesses * numerator // denominator)
+
+
+def reader_loss(memory: Memory, plan: Plan, operand: Operand, steps: int, accesses: int) -> int:
+    """Cycles that a reader loses under a plan: to its own lanes and to the accesses of others."""
+    banks = reader_banks(memory, plan, operand.port)
+    return step_loss(operand, banks, steps) + access_loss(memory, operand, banks, accesses)
+
+
+def access_rate(memory: Memory, operand: Operand, banks: int) -> tuple[int, int]:
+    """Cycles lost per access, as numerator and denominator. Banks that a beat fills have no access
+    to spare: as many foreign words as a beat has cost a cycle."""
+    words = _words_per_step(operand, memory.word_bytes)
+    if banks < 2 * words:
+        return 1, words
+    if not operand.strided:
+        return 1, words * SWEEPING_SHARE
+    side_by_side = bool(operand.indices) and operand.lane in operand.indices[-1].dims
+    return 1, words * (WINDOW_SHARE if side_by_side else ROWS_SHARE)
+
+
+def step_rate(operand: Operand, banks: int) -> tuple[int, int]:
+    """Cycles lost per array step to conflicts among the lanes of one beat, as numerator and
+    denominator: lanes that advance by several positions reach a part of the banks only."""
+    if not operand.strided or not operand.lane:
+        return 0, 1
+    coefficient = max(abs(i.coefficient(operand.lane)) for i in operand.indices)
+    reached = banks // gcd(coefficient, banks)
+    if reached >= min(operand.lanes, banks):
+        return 0, 1
+    numerator, denominator = STEP_LOSS
+    return numerator, denominator
+
+
+def step_loss(operand: Operand, banks: int, steps: int) -> int:
+    """Cycles lost in all array steps to conflicts among the lanes of one beat."""
+    numerator, denominator = step_rate(operand, banks)
+    return -(-steps * numerator // denominator)
 
 
 def copy_limit(plan: Plan, port: str, group_words: int, copies: int) -> int:
@@ -129,8 +194,11 @@ def copy_limit(plan: Plan, port: str, group_words: int, copies: int) -> int:
 
 
 def guest_limit(plan: Plan, group_words: int) -> int:
-    """Words for the buffers of others, of which a host's copy must be taken off."""
-    return group_words if plan.host else plan.groups[""][1] * group_words
+    """Words for the buffers of others, of which a host's copies in the same banks must be taken
+    off."""
+    if not plan.host:
+        return plan.groups[""][1] * group_words
+    return plan.spans[plan.host] * group_words
 
 
 def collides(plan: Plan, port: str) -> bool:
@@ -159,6 +227,7 @@ def loss(
     banks = {p.port: [_banks(memory, a, p.layout.bytes) for a in p.addresses] for p in placements}
     used = [banks[o.port] for o in found]
     names = {o.port for o in found}
+    raw = {p.port for p in placements if p.role is Role.PARTIAL}
     guests = [(p, b) for p, copies in banks.items() if p not in names for b in copies]
     for left, right in itertools.combinations(used, 2):
         if any(a & b for a in left for b in right):
@@ -166,16 +235,21 @@ def loss(
             return -(-steps * numerator // denominator)
     if any(a < memory.size_bytes for p in placements if p.port in names for a in p.addresses):
         return 0  # a single reader that shares all banks
-    met = [{p for p, b in guests if any(a & b for a in copies)} for copies in used]
-    shared = sum(
-        load_loss(operand, 2 * sum(words[p] for p in sorted(ports)))
-        for operand, ports in zip(found, met, strict=True)
-    )
-    return shared + sum(
-        load_loss(operand, words[operand.port])
-        for operand, copies in zip(found, used, strict=True)
-        if len(copies) > 1 and any(a & b for a, b in itertools.combinations(copies, 2))
-    )
+    lost = 0
+    for operand, copies in zip(found, used, strict=True):
+        width = _width(memory, placements, operand.port)
+        ports = {p for p, b in guests if any(b & c for c in copies)}
+        accesses = 2 * sum(words[p] * (PARTIAL_WEIGHT if p in raw else 1) for p in ports)
+        if any(a & b for a, b in itertools.combinations(copies, 2)):
+            accesses += words[operand.port]
+        lost += step_loss(operand, width, steps) + access_loss(memory, operand, width, accesses)
+    return lost
+
+
+def _width(memory: Memory, placements: Sequence[Placement], port: str) -> int:
+    """Banks that the words of a reader interleave over."""
+    address = next(p.addresses[0] for p in placements if p.port == port)
+    return memory.views[address // memory.size_bytes]
 
 
 def _banks(memory: Memory, address: int, size: int) -> frozenset[int]:

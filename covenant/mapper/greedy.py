@@ -12,11 +12,12 @@ from dataclasses import replace
 from math import prod
 
 from covenant.mapper.banking import (
+    PARTIAL_WEIGHT,
     collides,
     copy_limit,
     group_count,
     guest_limit,
-    load_loss,
+    reader_loss,
     shared_loss,
 )
 from covenant.mapper.cost import Jobs, Moves, longest_paths, outer_steps
@@ -104,19 +105,22 @@ class _Descent:
                 lost = -(-steps * numerator // denominator)
             else:
                 others = sum(s * copies[p] for p, s in sizes.items() if p not in plan.groups)
-                fits = others + sizes.get(plan.host, 0) <= guest_limit(plan, group)
+                guests = PARTIAL_WEIGHT * partials + sum(
+                    moves[o.port].words
+                    for o in space.operands
+                    if o.port not in plan.groups and o.role is not Role.PARTIAL
+                )
+                fits = True
                 if plan.host:
-                    fits &= copies[plan.host] == 2
-                    guests = partials + sum(
-                        moves[o.port].words
-                        for o in space.operands
-                        if o.port not in plan.groups and o.role is not Role.PARTIAL
-                    )
-                    lost += load_loss(self.operands[plan.host], 2 * guests)
+                    apart = plan.apart(plan.host)
+                    fits = not apart or copies[plan.host] == 2
+                    others += sizes[plan.host] * (1 if apart else copies[plan.host])
+                fits &= others <= guest_limit(plan, group)
                 for port in (p for p in plan.groups if p):
                     fits &= sizes[port] <= copy_limit(plan, port, group, copies[port])
-                    if copies[port] == 2 and collides(plan, port):
-                        lost += load_loss(self.operands[port], moves[port].words)
+                    own = moves[port].words if copies[port] == 2 and collides(plan, port) else 0
+                    accesses = own + (2 * guests if port == plan.host else 0)
+                    lost += reader_loss(space.memory, plan, self.operands[port], steps, accesses)
                 if not fits:
                     continue
             if best is None or lost < best[0]:

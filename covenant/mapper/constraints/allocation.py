@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from ortools.sat.python import cp_model
 
 from covenant.mapper.banking import (
-    CONTIGUOUS_LOSS,
-    STRIDED_LOSS,
+    PARTIAL_WEIGHT,
     Plan,
+    access_rate,
     collides,
     copy_limit,
     group_count,
     guest_limit,
+    reader_banks,
     readers,
     shared_loss,
+    step_rate,
 )
 from covenant.mapper.constraints.placement import Residency
 from covenant.mapper.constraints.product import bounds, total
 from covenant.mapper.constraints.tiling import Tiling
 from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand
 from covenant.mapper.space import Space
 
 
@@ -59,37 +62,61 @@ def add_allocation(
             continue
         _add_plan(model, space, plan, selected, residencies, double, room)
     for operand in readers(space.operands):
-        tight = [
-            s
-            for plan, s in zip(space.plans, chosen, strict=True)
-            if not plan.shared and collides(plan, operand.port)
-        ]
-        words = residencies[operand.port].words
-        numerator, denominator = STRIDED_LOSS if operand.strided else CONTIGUOUS_LOSS
-        highest = _most_accesses(space, tiling, residencies) * numerator // denominator + 1
-        lost = model.new_int_var(0, highest, f"lost_{operand.port}")
-        for plan, selected in zip(space.plans, chosen, strict=True):
-            if plan.host == operand.port:
-                guests = [
-                    r.words
-                    for p, r in residencies.items()
-                    if p not in plan.groups and r.operand.role is not Role.PARTIAL
-                ]
-                partials = space.machine.partial_words * tiling.partials
-                accesses = 2 * total([*guests, partials])
-                model.add(denominator * lost >= numerator * accesses).only_enforce_if(selected)
-        for selected in tight:
-            model.add(denominator * lost >= numerator * words).only_enforce_if(
-                selected, double[operand.port]
-            )
-        losses.append(lost)
+        losses += _reader_losses(model, space, tiling, residencies, double, operand, chosen)
     return Allocation(used, chosen, total(losses))
+
+
+def _reader_losses(
+    model: cp_model.CpModel,
+    space: Space,
+    tiling: Tiling,
+    residencies: dict[str, Residency],
+    double: dict[str, cp_model.IntVar],
+    operand: Operand,
+    chosen: list[cp_model.IntVar],
+) -> list[cp_model.IntVar]:
+    """Cycles a reader loses to others in its banks, and to its own lanes."""
+    port, memory = operand.port, space.memory
+    words = residencies[port].words
+    most = _most_accesses(space, tiling, residencies)
+    lost = model.new_int_var(0, most + 1, f"lost_{port}")
+    steps = tiling.steps
+    self_lost = model.new_int_var(0, bounds(steps)[1], f"lost_lanes_{port}")
+    for plan, selected in zip(space.plans, chosen, strict=True):
+        if plan.shared:
+            continue
+        banks = reader_banks(memory, plan, port)
+        numerator, denominator = step_rate(operand, banks)
+        if numerator:
+            model.add(denominator * self_lost >= numerator * steps).only_enforce_if(selected)
+        guests = total([])
+        numerator, denominator = access_rate(memory, operand, banks)
+        if plan.host == port:
+            guests = 2 * total(_guest_words(space, tiling, residencies, plan))
+            model.add(denominator * lost >= numerator * guests).only_enforce_if(selected)
+        if collides(plan, port):
+            model.add(denominator * lost >= numerator * (guests + words)).only_enforce_if(
+                selected, double[port]
+            )
+    return [lost, self_lost]
+
+
+def _guest_words(
+    space: Space, tiling: Tiling, residencies: dict[str, Residency], plan: Plan
+) -> list[cp_model.LinearExprT]:
+    """Words written once to the buffers that have no group of their own."""
+    moved: list[cp_model.LinearExprT] = [
+        r.words
+        for p, r in residencies.items()
+        if p not in plan.groups and r.operand.role is not Role.PARTIAL
+    ]
+    return [*moved, PARTIAL_WEIGHT * space.machine.partial_words * tiling.partials]
 
 
 def _most_accesses(space: Space, tiling: Tiling, residencies: dict[str, Residency]) -> int:
     """An upper bound on the words that disturb a reader."""
     moved = sum(bounds(r.words)[1] for r in residencies.values())
-    return 2 * (moved + space.machine.partial_words * bounds(tiling.partials)[1])
+    return 2 * (moved + PARTIAL_WEIGHT * space.machine.partial_words * bounds(tiling.partials)[1])
 
 
 def _room(
@@ -143,7 +170,9 @@ def _add_plan(
         model.add(size <= copy_limit(plan, port, words, 1)).only_enforce_if(selected)
         model.add(size <= copy_limit(plan, port, words, 2)).only_enforce_if(selected, double[port])
     others = total(r for p, r in room.items() if p not in plan.groups)
-    if plan.host:
+    if plan.host and plan.apart(plan.host):
         model.add_implication(selected, double[plan.host])
         others = others + residencies[plan.host].size
+    elif plan.host:
+        others = others + room[plan.host]
     model.add(others <= guest_limit(plan, words)).only_enforce_if(selected)

@@ -15,7 +15,7 @@ from mapper_samples import conv, gemm, snax
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mapper"
 CASES = {
-    "conv_split_reduction": (conv(32, 24, 13), "8KiB"),
+    "conv_split_reduction": (conv(64, 24, 13), "8KiB"),
     "gemm_rows_resident": (gemm(24, 64, 32), "128KiB"),
     "gemm_wide_result": (gemm(12, 40, 24, wide=True), "2KiB"),
 }

@@ -26,7 +26,7 @@ def _acg() -> Acg:
 
 @cache
 def _conv() -> tuple[Codelet, Mapping]:
-    codelet = conv(32, 24, 13)
+    codelet = conv(64, 24, 13)
     return codelet, solve(codelet, _acg())
 
 
