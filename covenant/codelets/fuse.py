@@ -1,10 +1,10 @@
-"""Two dims of a reduction as one: a filter position and the channel, so that few channels fill a
-machine's depth.
+"""Dims of a reduction as one: filter positions and the channel, so that few channels fill the depth
+of a machine.
 
-In: a codelet. Out: the pairs of dims that can be fused, and the codelet in which one dim stands for
-such a pair. `x[..,c,ox*2+fx-3] * w[..,c,fx]` becomes `x[..,ox,fx_c] * w[..,fx_c]`: the sum of a
-result dim and a filter dim falls apart into two axes, windows that overlap in the layer's tensor.
-Nothing here knows an operator: it is a property of subscripts.
+In: a codelet. Out: the dims that can be fused, and the codelet in which one dim stands for them.
+`x[..,c,ox*2+fx-3] * w[..,c,fx]` becomes `x[..,ox,fx_c] * w[..,fx_c]`: the sum of a result dim and a
+filter dim falls apart into two axes, windows that overlap in the layer's tensor. A second filter
+dim may join: `x[..,oy,ox,fy_fx_c]`. Nothing here knows an operator: it is a property of subscripts.
 """
 
 from __future__ import annotations
@@ -23,42 +23,45 @@ from covenant.core.affine import Affine
 from covenant.core.expression import Call, Expression, Ref, Statement
 
 
-def fusions(codelet: Codelet) -> tuple[tuple[str, str], ...]:
-    """Pairs (dim of a window, dim of its elements) that may run as one, in a fixed order."""
+def fusions(codelet: Codelet) -> tuple[tuple[str, ...], ...]:
+    """Dims that may run as one, the most significant first: at most one filter dim that moves from
+    line to line, one along a line, the dim of a position's elements."""
     if codelet.fused:
         return ()
-    return tuple(dict.fromkeys(_pairs(codelet)))
+    found = [fused for ref in dict.fromkeys(codelet.steps[0].refs) for fused in _of(codelet, ref)]
+    return tuple(sorted(dict.fromkeys(found), key=len))
 
 
-def _pairs(codelet: Codelet) -> Iterator[tuple[str, str]]:
-    refs = tuple(dict.fromkeys(codelet.steps[0].refs))
-    for ref in refs:
-        if codelet.tensor(ref.name).role is not Role.INPUT:
-            continue
-        for axis, index in enumerate(ref.indices):
-            along, window = _window(codelet, index)
-            if not window or any(along in i.dims for i in _others(ref, axis)):
+def _of(codelet: Codelet, ref: Ref) -> Iterator[tuple[str, ...]]:
+    if codelet.tensor(ref.name).role is not Role.INPUT:
+        return
+    sliding = [_window(codelet, ref, axis) for axis in range(len(ref.indices))]
+    for window, step in sliding:
+        for dim in codelet.dims:
+            if step != 1 or not _is_inner(codelet, ref, dim.name):
                 continue
-            for dim in codelet.dims:
-                pair = (window, dim.name)
-                if _is_inner(codelet, ref, dim.name) and _is_weighted(codelet, refs, ref, pair):
-                    yield pair
+            outer = [other for other, moved in sliding if moved and other != window]
+            for fused in ((window, dim.name), *((other, window, dim.name) for other in outer)):
+                if _is_weighted(codelet, ref, fused):
+                    yield fused
 
 
 def _summed(codelet: Codelet, dim: str) -> bool:
     return all(dim not in i.dims for step in codelet.steps for i in step.target.indices)
 
 
-def _window(codelet: Codelet, index: Affine) -> tuple[str, str]:
-    """(result dim, filter dim) of a subscript that is their sum, the filter moving by single
-    positions; two empty names for any other one."""
+def _window(codelet: Codelet, ref: Ref, axis: int) -> tuple[str, int]:
+    """(filter dim, positions it moves by) of an axis whose subscript is its sum with a result dim
+    that has no other axis; ("", 0) for any other one."""
+    index = ref.indices[axis]
     if len(index.terms) != 2:
-        return "", ""
+        return "", 0
     for (along, stride), (window, step) in (index.terms, index.terms[::-1]):
         sliding = not _summed(codelet, along) and _summed(codelet, window)
-        if sliding and stride > 0 and step == 1 and codelet.dim(window).extent > 1:
-            return along, window
-    return "", ""
+        alone = all(along not in i.dims for i in _others(ref, axis))
+        if sliding and alone and stride > 0 and step > 0 and codelet.dim(window).extent > 1:
+            return window, step
+    return "", 0
 
 
 def _others(ref: Ref, axis: int) -> tuple[Affine, ...]:
@@ -70,64 +73,62 @@ def _is_inner(codelet: Codelet, ref: Ref, dim: str) -> bool:
     return _summed(codelet, dim) and [i for i in ref.indices if dim in i.dims] == [Affine.of(dim)]
 
 
-def _is_weighted(codelet: Codelet, refs: tuple[Ref, ...], own: Ref, pair: tuple[str, str]) -> bool:
-    """Whether besides the windowed tensor one constant depends on the pair, plainly on each."""
-    others = [r for r in refs if r != own and any(d in i.dims for i in r.indices for d in pair)]
+def _is_weighted(codelet: Codelet, own: Ref, fused: tuple[str, ...]) -> bool:
+    """Whether besides the windowed tensor one constant depends on the dims, plainly on each."""
+    refs = dict.fromkeys(codelet.steps[0].refs)
+    others = [r for r in refs if r != own and any(d in i.dims for i in r.indices for d in fused)]
     if len(others) != 1 or codelet.tensor(others[0].name).role is not Role.CONSTANT:
         return False
-    return all(_is_inner(codelet, others[0], d) for d in pair)
+    return all(_is_inner(codelet, others[0], d) for d in fused)
 
 
 @cache
-def fuse(codelet: Codelet, pair: tuple[str, ...]) -> Codelet:
-    """The codelet with one dim in place of a pair of `fusions`; itself for () or when it is done
-    already. The first dim of the pair is the more significant one."""
-    if pair == codelet.fused:
+def fuse(codelet: Codelet, dims: tuple[str, ...]) -> Codelet:
+    """The codelet with one dim in place of those of `fusions`; itself for () or when it is done
+    already."""
+    if dims == codelet.fused:
         return codelet
-    window, inner = pair
-    assert (window, inner) in fusions(codelet), f"{pair} of {codelet.name} cannot be fused"
-    extent = codelet.dim(window).extent * codelet.dim(inner).extent
-    name = f"{window}_{inner}"
+    assert dims in fusions(codelet), f"{dims} of {codelet.name} cannot be fused"
+    extent = prod(codelet.dim(d).extent for d in dims)
+    name = "_".join(dims)
     assert name not in codelet.extents, f"{codelet.name} has a dim {name}"
     refs: dict[str, Ref] = {}
     tensors: dict[str, Tensor] = {t.name: t for t in codelet.tensors}
     for ref in dict.fromkeys(codelet.steps[0].refs):
-        if any(d in pair for i in ref.indices for d in i.dims):
-            refs[ref.name], tensors[ref.name] = _seen(codelet, ref, window, inner, name)
+        if any(d in dims for i in ref.indices for d in i.dims):
+            refs[ref.name], tensors[ref.name] = _seen(codelet, ref, dims, name)
     first = codelet.steps[0]
     return replace(
         codelet,
-        dims=(*(d for d in codelet.dims if d.name not in pair), Dim(name, extent)),
+        dims=(*(d for d in codelet.dims if d.name not in dims), Dim(name, extent)),
         tensors=tuple(tensors.values()),
         steps=(
             Statement(first.target, first.reduction, _renamed(first.value, refs)),
             *codelet.steps[1:],
         ),
-        fused=pair,
+        fused=dims,
     )
 
 
-def _seen(codelet: Codelet, ref: Ref, window: str, inner: str, name: str) -> tuple[Ref, Tensor]:
-    """A tensor with the fused dim as its last axis: other axes, the windows' own axis, the pair."""
+def _seen(codelet: Codelet, ref: Ref, dims: tuple[str, ...], name: str) -> tuple[Ref, Tensor]:
+    """A tensor with the fused dim as its last axis: other axes, those the windows move along, then
+    the fused one."""
     tensor = codelet.tensor(ref.name)
-    line = next(a for a, i in enumerate(ref.indices) if window in i.dims)
-    kept = [a for a, i in enumerate(ref.indices) if a != line and inner not in i.dims]
+    kept = [a for a, i in enumerate(ref.indices) if not set(dims) & set(i.dims)]
     indices = [ref.indices[a] for a in kept]
     shape = [tensor.shape[a] for a in kept]
     digits = [((f"axis{a}", tensor.shape[a]),) for a in kept]
-    found = {a: Affine.of(f"axis{a}") for a in kept}
-    for along in (d for d in ref.indices[line].dims if d != window):
-        indices.append(Affine.of(along))
-        shape.append(codelet.dim(along).extent)
-        digits.append(((along, codelet.dim(along).extent),))
-    pair = tuple((d, codelet.dim(d).extent) for d in (window, inner))
+    for window in dims:
+        moved = next(i for i in ref.indices if window in i.dims)
+        for along in (d for d in moved.dims if d != window):
+            indices.append(Affine.of(along))
+            shape.append(codelet.dim(along).extent)
+            digits.append(((along, codelet.dim(along).extent),))
+    fused = tuple((d, codelet.dim(d).extent) for d in dims)
     indices.append(Affine.of(name))
-    shape.append(prod(extent for _, extent in pair))
-    subscripts = tuple(
-        found.get(a, ref.indices[line] if a == line else Affine.of(inner))
-        for a in range(len(tensor.shape))
-    )
-    source = Source(tensor.shape, (*digits, pair), subscripts)
+    shape.append(prod(extent for _, extent in fused))
+    subscripts = tuple(Affine.of(f"axis{a}") if a in kept else i for a, i in enumerate(ref.indices))
+    source = Source(tensor.shape, (*digits, fused), subscripts)
     return Ref(ref.name, tuple(indices)), replace(tensor, shape=tuple(shape), source=source)
 
 

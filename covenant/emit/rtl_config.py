@@ -16,6 +16,9 @@ from covenant.emit.rtl_text import error, mask, number, one, place, reset, struc
 
 # L1 words of the RTL (cvn_pkg::WordBytes), most semaphores (cvn_pkg::NumSemaphores).
 _WORD_BYTES = 8
+
+# Registers of a channel that loads windows.
+_WINDOWS = ("line", "at", "plane", "top", "bytes")
 _SEMAPHORES = 28
 
 _EFFECTS = {
@@ -149,7 +152,7 @@ def _dma(acg: Acg, role: str, transfer: Transfer, units: Sequence[ControlUnit]) 
     places["fill"] = place(acg, unit, "fill", 0) if fill else 0
     windows = "windows" in transfer.abilities
     places["value"] = place(acg, unit, "value", 0) if fill or windows else 0
-    places |= {key: place(acg, unit, key, 0) if windows else 0 for key in ("line", "at")}
+    places |= {key: place(acg, unit, key, 0) if windows else 0 for key in _WINDOWS}
     return [
         number(f"{role}Channels", transfer.channels),
         number(f"{role}Loops", transfer.loops),

@@ -126,7 +126,8 @@ class Exchanger:
                     values.append((f"src.stride[{i}]", load.far_strides[i]))
                     values.append((f"dst.stride[{i}]", load.near_strides[i]))
             values += [("fill", 0)] if self.unit.register("fill") is not None else []
-            values += [("line", load.line), ("at", load.at), ("value", pad & 0xFF)]
+            values += [("line", load.windows.line), ("at", load.at), ("bytes", load.windows.size)]
+            values += [("plane", load.windows.plane), ("top", load.top), ("value", pad & 0xFF)]
             yield _Piece(self._interned(values), self.home + load.far, load.near, f"load {tile}")
 
     def _shape(self) -> tuple[int, int, int, Span]:

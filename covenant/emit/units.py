@@ -4,9 +4,11 @@ In: an `Acg` and register values of a launch. Out: word addresses in the order o
 the static checker and the interpreter; the emitter does not use it, so errors cannot cancel out.
 Quantities: `<port>.base`, `.bound[i]`, `.stride[i]` (loop 0 innermost), `.lane_stride`,
 `.word_stride`, `.tail_loop`, `.tail_lanes`; for a DMA `src`/`dst` `.base`, `.stride[i]`,
-`.word_stride`, `bound[i]`, `run`, `fill`, `value`, `line`, `at`. All in bytes but bounds, run and
-tails. With a `line`, rows are windows of lines: `src.base` is the first line, `at` where in it the
-first window starts, loop 0 moves along the line; bytes outside a line read as `value`.
+`.word_stride`, `bound[i]`, `run`, `fill`, `value`, `line`, `at`, `plane`, `top`, `bytes`. All in
+bytes but bounds, run and tails. With a `line`, rows are windows: loop 0 runs over `bytes`-long runs
+that follow one another on chip, loop 1 moves along a line of `line` bytes, loop 2 across lines.
+`at` and `top` are the first window's place along and across; outside of the line, and of `plane`
+bytes of lines when it is not 0, `value` is read.
 """
 
 from __future__ import annotations
@@ -74,9 +76,11 @@ class Dma:
         return self.source.off_chip
 
     def addresses(self, registers: Registers, side: str) -> Addresses:
-        """Byte addresses [rows, run] of `side` (`src` or `dst`)."""
+        """Byte addresses [rows, run] of `side` (`src` or `dst`); runs of a window make one row."""
         bounds = [registers[f"bound[{i}]"] for i in range(self.loops)]
         strides = [registers[f"{side}.stride[{i}]"] for i in range(self.loops)]
+        if self.windowed(registers):
+            bounds[0] = 1
         rows = strided(registers[f"{side}.base"], bounds, strides)
         word = registers.get(f"{side}.word_stride", self.word_bytes)
         run = np.arange(registers.get("run", 1), dtype=np.int64) * word
@@ -87,15 +91,25 @@ class Dma:
         return bool(registers.get("line", 0)) and not registers.get("fill", 0)
 
     def window_bytes(self, registers: Registers) -> Addresses:
-        """Source byte addresses [rows, run * word_bytes] of such a launch; -1 outside the line."""
+        """Source byte addresses [rows, run * word_bytes] of such a launch; -1 where the row takes
+        none: outside line and plane, and after its runs."""
         bounds = [registers[f"bound[{i}]"] for i in range(self.loops)]
         strides = [registers[f"src.stride[{i}]"] for i in range(self.loops)]
-        lines = strided(registers["src.base"], bounds, [0, *strides[1:]])
-        starts = strided(registers["at"], bounds, [strides[0], *[0] * (self.loops - 1)])
-        run = np.arange(registers.get("run", 1) * self.word_bytes, dtype=np.int64)
-        at = starts[:, None] + run[None, :]
+        kinds = ["across", "along", "across", *["other"] * self.loops]
+
+        def moved(kind: str, start: int) -> Addresses:
+            own = [s if k == kind else 0 for k, s in zip(kinds, strides, strict=False)]
+            return strided(start, bounds, own)[:, None]
+
+        at = moved("along", registers["at"]) + np.arange(registers["bytes"], dtype=np.int64)
+        across, plane = moved("across", registers["top"]), registers["plane"]
         inside = (at >= 0) & (at < registers["line"])
-        return np.where(inside, (lines[:, None] + at) & 0xFFFFFFFF, -1)
+        if plane:
+            inside &= (across >= 0) & (across < plane)
+        places = (moved("other", registers["src.base"]) + across + at) & 0xFFFFFFFF
+        runs = np.where(inside, places, -1).reshape(-1, bounds[0] * registers["bytes"])
+        width = registers.get("run", 1) * self.word_bytes
+        return np.pad(runs, ((0, 0), (0, width - runs.shape[1])), constant_values=-1)
 
 
 @dataclass(frozen=True, slots=True)

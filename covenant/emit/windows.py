@@ -1,8 +1,10 @@
 """Loads of windowed operands: rows that overlap off chip, start at any byte and leave their line.
 
 In: a placement, its operand, the box of indices of a tile. Out: launches of a transfer with the
-ability `windows`. Loop 0 moves from window to window of one line; `at` is the byte of the line at
-which the first one starts (negative in padding), `line` its bytes; outside of it `value` is read.
+ability `windows`. Loop 0 runs over the runs of one window, loop 1 moves along a line, loop 2 across
+lines. `at` is the byte of the line at which the first window starts (negative in padding), `line`
+its bytes, `bytes` those of a run; `top` and `plane` are the same across lines where runs lie in
+several (plane 0 otherwise). Outside of line and plane `value` is read.
 """
 
 from __future__ import annotations
@@ -14,22 +16,23 @@ from math import prod
 
 from covenant.mapper.mapping import Placement
 from covenant.mapper.operands import Operand
-from covenant.mapper.windows import source_axis, windows_of
+from covenant.mapper.windows import Windows, source_axis, window_axes, windows_of
 
 Box = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WindowLoad:
-    """One launch. far: byte address of the line that the first window lies in, relative to the
-    home; near: that of the first window, relative to the copy; run: words of a window; strides in
-    bytes, loop 0 along the line."""
+    """One launch. far: byte address of the line (of the plane) that the first window lies in,
+    relative to the home; near: that of the first window, relative to the copy; run: words of a
+    window; strides in bytes."""
 
     far: int
     near: int
     run: int
-    line: int
+    windows: Windows
     at: int
+    top: int
     bounds: tuple[int, ...]
     far_strides: tuple[int, ...]
     near_strides: tuple[int, ...]
@@ -42,12 +45,18 @@ def window_loads(
     lines in the tensor; several when the transfer has fewer loops than there are axes."""
     assert operand.source is not None
     windows = windows_of(operand)
-    *outer, along, packed = range(len(box))
+    moving = window_axes(operand)
+    packed = len(box) - 1
     near = {a.axis: a.stride for a in placement.layout.axes if a.step == 1}
     home = {a.axis: a.stride for a in placement.home.axes}
-    rows = [(inside[along][1], windows.step, near[along])]
+    *above, along = range(packed - moving, packed)
+    rows = [
+        (windows.runs, windows.run_step, 0),
+        (inside[along][1], windows.step, near[along]),
+        *((inside[a][1], windows.down, near[a]) for a in above),
+    ]
     far = start = 0
-    for axis in reversed(outer):
+    for axis in reversed(range(packed - moving)):
         first, count = inside[axis]
         stride = home[source_axis(operand.source, axis)]
         far += first * stride
@@ -61,8 +70,9 @@ def window_loads(
             far + sum(i * stride for i, (_, stride, _) in zip(index, left, strict=True)),
             start + sum(i * stride for i, (_, _, stride) in zip(index, left, strict=True)),
             size * operand.dtype.bytes // word,
-            windows.line,
+            windows,
             windows.start + inside[along][0] * windows.step,
+            windows.top + sum(inside[a][0] for a in above) * windows.down,
             tuple(count for count, _, _ in absorbed),
             tuple(stride for _, stride, _ in absorbed),
             tuple(stride for _, _, stride in absorbed),

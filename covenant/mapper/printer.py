@@ -30,7 +30,7 @@ def show(mapping: Mapping) -> str:
     """Text form: bindings, the loop nest with the exchanges at each level, buffers."""
     lines = [f"mapping {mapping.codelet} on {mapping.architecture}: {_proof(mapping.proof)}"]
     if mapping.fused:
-        lines.append(f"  {' and '.join(mapping.fused)} run as one dim, {'_'.join(mapping.fused)}")
+        lines.append(f"  {', '.join(mapping.fused)} run as one dim, {'_'.join(mapping.fused)}")
     for number, step in enumerate(mapping.steps, start=1):
         lines.append(f"  step {number}: {_step(step)}")
     lines += _nest(mapping)

@@ -29,6 +29,7 @@ from covenant.mapper.placement import (
     round_up,
 )
 from covenant.mapper.window_traffic import rows_of, tile_words, totals
+from covenant.mapper.windows import window_axes
 
 Tiles = Map[str, tuple[int, int, int]]
 """Dim -> (extent, trips, tile)."""
@@ -107,7 +108,8 @@ def groups(operand: Operand, inner: Sequence[str]) -> tuple[Group, ...]:
     """The axis groups of an operand, the one with its rows last."""
     count = len(operand.indices)
     if operand.source is not None:
-        runs = [a for a in range(count) if len(operand.indices[a].dims) > 1 or a >= count - 2]
+        last = count - 1 - window_axes(operand)
+        runs = [a for a in range(count) if len(operand.indices[a].dims) > 1 or a >= last]
     elif operand.record_bytes:
         runs = [count - 1] if count else []
     elif operand.strided:
@@ -330,12 +332,13 @@ def _window_columns(
     operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
 ) -> Columns:
     """Lines and windows of a windowed operand; a window itself is never split."""
-    *outer, along, _ = group.axes
+    moving = window_axes(operand)
+    outer, own = group.axes[: -1 - moving], group.axes[-1 - moving : -1]
     clip = operand.pad is not None
     lines = [_spans(operand.indices[a], operand.shape[a], tiles, 1, clip=clip) for a in outer]
-    extents = [_extent(operand.indices[a], tiles) for a in (*outer, along)]
+    extents = [_extent(operand.indices[a], tiles) for a in (*outer, *own)]
     rows = rows_of(operand, memory, road.bus, road.row_cycles)
-    moved = totals(rows, lines, *tiles[operand.indices[along].dims[0]])
+    moved = totals(rows, lines, [tiles[operand.indices[a].dims[0]] for a in own])
     return Columns(tile_words(operand, extents, memory), *moved)
 
 

@@ -10,6 +10,7 @@ import itertools
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def window_faults(
     port: str, home: Layout, tile: Layout, source: Source, dtype: DType, word: int
 ) -> Iterator[str]:
     """Lines are contiguous off chip and disjoint; a window on chip is contiguous in whole words."""
-    window, inner = source.digits[-1]
+    *_, window, inner = source.digits[-1]
     line = next(a for a, i in enumerate(source.indices) if window[0] in i.dims)
     element = source.indices.index(Affine.of(inner[0]))
     width = dtype.bytes
@@ -103,7 +104,7 @@ def window_faults(
     if int(starts[-1]) + length > home.bytes or int(starts[0]) < 0 or home.bytes % word:
         yield f"home of '{port}': lines reach byte {int(starts[-1]) + length} of {home.bytes}"
     last = len(source.digits) - 1
-    inside = _offsets(tile, last, window[1] * inner[1])
+    inside = _offsets(tile, last, prod(extent for _, extent in source.digits[-1]))
     if not np.array_equal(inside, np.arange(inside.size) * width):
         yield f"tile of '{port}': a window is not contiguous"
     if any(a.stride % word for a in tile.axes if a.axis != last):

@@ -9,7 +9,7 @@ RTL: cvn_dma_windows (rows that start at any byte and may reach beyond their lin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from covenant.acg.graph import Acg, Memory
@@ -26,28 +26,56 @@ ABILITY = "windows"
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Rows of a windowed operand, in bytes: of a line off chip, between neighbouring windows, from
-    the start of the line to the first window (negative in padding), of one window."""
+    """Rows of a windowed operand, in bytes. A window is `runs` runs of `size` bytes, `run_step`
+    apart off chip and without a gap on chip.
+
+    line: length of a line; step: between neighbouring windows along it; start: from the start of
+    the line to the first one, negative in padding. plane, down, top: the same across lines, where
+    runs lie in several of them; 0 otherwise.
+    """
 
     line: int
     step: int
     start: int
     size: int
+    runs: int = 1
+    run_step: int = 0
+    plane: int = 0
+    down: int = 0
+    top: int = 0
 
 
 def windows_of(operand: Operand) -> Windows:
     """The rows of a windowed operand."""
     source = _source(operand)
-    (_, window), (_, inner) = source.digits[-1]
-    index = source.indices[line_axis(source)]
-    along = source.digits[-2][0][0]
-    unit = inner * operand.dtype.bytes
-    return Windows(
-        source.shape[line_axis(source)] * unit,
-        index.coefficient(along) * unit,
-        index.constant * unit,
-        window * unit,
+    *outer, window, inner = source.digits[-1]
+    strides = _strides(operand)
+    axis = _axis_of(source, window[0])
+    index = source.indices[axis]
+    step = strides[axis]
+    found = Windows(
+        source.shape[axis] * step,
+        index.coefficient(source.digits[-2][0][0]) * step,
+        index.constant * step,
+        window[1] * inner[1] * operand.dtype.bytes,
     )
+    for name, runs in outer:
+        axis = _axis_of(source, name)
+        index, step = source.indices[axis], strides[axis]
+        found = replace(
+            found,
+            runs=runs,
+            run_step=index.coefficient(name) * step,
+            plane=source.shape[axis] * step,
+            down=index.coefficient(source.digits[-3][0][0]) * step,
+            top=index.constant * step,
+        )
+    return found
+
+
+def window_axes(operand: Operand) -> int:
+    """How many axes windows move along; they stand before the last axis."""
+    return len(_source(operand).digits[-1]) - 1
 
 
 def _source(operand: Operand) -> Source:
@@ -55,10 +83,9 @@ def _source(operand: Operand) -> Source:
     return operand.source
 
 
-def line_axis(source: Source) -> int:
-    """Axis of the layer's tensor along which windows move."""
-    name = source.digits[-1][0][0]
-    return next(a for a, i in enumerate(source.indices) if name in i.dims)
+def _axis_of(source: Source, digit: str) -> int:
+    """Axis of the layer's tensor that a digit moves along."""
+    return next(a for a, i in enumerate(source.indices) if digit in i.dims)
 
 
 def source_axis(source: Source, axis: int) -> int:
@@ -66,25 +93,36 @@ def source_axis(source: Source, axis: int) -> int:
     return source.indices.index(Affine.of(source.digits[axis][0][0]))
 
 
-def dense_layout(operand: Operand, memory: Memory) -> Layout:
-    """The layer's tensor off chip: axes in their order, then the line, innermost what is next to
-    one another in a window. Nothing is added but what fills the last word."""
+def _order(source: Source) -> tuple[int, ...]:
+    """Axes of the layer's tensor off chip, outermost first: those without windows, then those that
+    windows move along, innermost the elements of a position."""
+    own = [_axis_of(source, name) for name, _ in source.digits[-1]]
+    return (*(a for a in range(len(source.shape)) if a not in own), *own)
+
+
+def _strides(operand: Operand) -> dict[int, int]:
+    """Bytes between neighbours on every axis of the layer's tensor off chip."""
     source = _source(operand)
-    inner = source.indices.index(Affine.of(source.digits[-1][1][0]))
-    line = line_axis(source)
-    rest = [a for a in range(len(source.shape)) if a not in (line, inner)]
-    axes = []
+    strides: dict[int, int] = {}
     pitch = operand.dtype.bytes
-    for axis in (inner, line, *reversed(rest)):
-        axes.append(LayoutAxis(axis, 1, source.shape[axis], pitch))
+    for axis in reversed(_order(source)):
+        strides[axis] = pitch
         pitch *= source.shape[axis]
+    return strides
+
+
+def dense_layout(operand: Operand, memory: Memory) -> Layout:
+    """The layer's tensor off chip, dense: nothing is added but what fills the last word."""
+    source, strides = _source(operand), _strides(operand)
+    axes = tuple(LayoutAxis(axis, 1, source.shape[axis], strides[axis]) for axis in _order(source))
+    size = axes[0].extent * axes[0].stride
     word = memory.word_bytes
-    return Layout(tuple(reversed(axes)), -(-pitch // word) * word)
+    return Layout(axes, -(-size // word) * word)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A codelet as it is or with a fused pair of dims, and a way to compute it."""
+    """A codelet with fused dims and a way to compute it."""
 
     codelet: Codelet
     binding: Binding
@@ -92,17 +130,25 @@ class Form:
 
 def fused_forms(codelet: Codelet, acg: Acg, plain: Sequence[Binding]) -> list[Form]:
     """Bindings of the fused forms of a codelet that a machine can load. Only those that take fewer
-    array steps than every plain one are tried: fusing costs traffic and saves nothing else."""
-    least = min((_steps(codelet, acg, binding) for binding in plain), default=None)
+    array steps than every one with fewer dims fused are tried: fusing costs traffic and saves
+    nothing else."""
+    fewest = [_steps(codelet, acg, binding) for binding in plain]
     found: list[Form] = []
-    for pair in fusions(codelet):
-        fused = fuse(codelet, pair)
+    for dims in fusions(codelet):
+        fused = fuse(codelet, dims)
         for binding in match(fused, acg).bindings:
-            if least is None or _steps(fused, acg, binding) < least:
-                placed = operands(fused, acg, binding)
-                if all(_loadable(acg, o) for o in placed if o.source is not None):
-                    found.append(Form(fused, binding))
+            steps = _steps(fused, acg, binding)
+            less = [_steps(f.codelet, acg, f.binding) for f in found if _fewer(f, fused)]
+            if any(steps >= known for known in (*fewest, *less)):
+                continue
+            placed = operands(fused, acg, binding)
+            if all(_loadable(acg, o) for o in placed if o.source is not None):
+                found.append(Form(fused, binding))
     return found
+
+
+def _fewer(form: Form, codelet: Codelet) -> bool:
+    return len(form.codelet.fused) < len(codelet.fused)
 
 
 def _steps(codelet: Codelet, acg: Acg, binding: Binding) -> int:
@@ -117,4 +163,6 @@ def _loadable(acg: Acg, operand: Operand) -> bool:
     lanes = lanes and operand.indices[last - 1] == Affine.of(operand.lane)
     transfer = loader(acg, operand.memory)
     padded = operand.pad is None or (transfer is not None and "fill" in transfer.abilities)
-    return lanes and padded and transfer is not None and ABILITY in transfer.abilities
+    if transfer is None or transfer.loops <= window_axes(operand):
+        return False
+    return lanes and padded and ABILITY in transfer.abilities

@@ -93,6 +93,9 @@ module cvn_dma_jobs
       job_o.value    = regs[Registers.value][7:0];
       job_o.line     = regs[Registers.line];
       job_o.at       = regs[Registers.at];
+      job_o.plane    = regs[Registers.plane];
+      job_o.top      = regs[Registers.top];
+      job_o.bytes    = regs[Registers.bytes];
       job_o.windowed = !job_o.fill && job_o.line != '0;
     end
     adjacent      = regs[Registers.dram_stride] == reg_t'(regs[Registers.run] << 3);
@@ -100,13 +103,16 @@ module cvn_dma_jobs
     job_o.words   = fold ? regs[Registers.run] * regs[Registers.bound] : regs[Registers.run];
     // A fill has no DRAM side: all its rows start in lane 0.
     job_o.dram    = job_o.fill ? '0 : regs[Registers.dram];
-    // The register is the start of the line; `at` leads from there to the first window.
-    if (job_o.windowed) job_o.dram = regs[Registers.dram] + job_o.at;
+    // The register is the start of a plane; `top` leads from there to the line of the first window,
+    // `at` to its place in the line.
+    if (job_o.windowed) job_o.dram = regs[Registers.dram] + job_o.top + job_o.at;
     for (int unsigned i = 0; i < Loops; i++) begin
       job_o.bound[i]       = (fold && i == 0) ? 32'd1 : regs[Registers.bound+i];
       job_o.dram_stride[i] = job_o.fill ? '0 : regs[Registers.dram_stride+i];
       job_o.l1_stride[i]   = regs[Registers.l1_stride+i];
     end
+    // The runs of a window make one row.
+    if (job_o.windowed) job_o.l1_stride[0] = '0;
   end
 
   `CVN_ASSERT_INIT(Channels, Channels > 0, "The caller must choose the number of channels.")

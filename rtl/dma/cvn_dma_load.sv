@@ -65,6 +65,9 @@ module cvn_dma_load
     logic             windowed;
     reg_t             line;
     reg_t             at;
+    reg_t             plane;
+    reg_t             top;
+    reg_t             bytes;
     reg_t             dram;
     reg_t             l1;
     reg_t             run;
@@ -124,32 +127,12 @@ module cvn_dma_load
   );
 
   // ---- Request side ------------------------------------------------------------------------------
-  logic ahead_valid, ahead_taken, ahead_last, burst_valid, burst_ready;
-  reg_t ahead_dram, ahead_l1, ahead_offset;
-  job_t ahead_job;
+  logic burst_valid, burst_ready;
   outstanding_t outstanding_d, outstanding_q;
-
-  cvn_dma_rows #(
-    .Loops (Loops),
-    .job_t (job_t)
-  ) i_rows_ahead (
-    .clk_i       (clk_i),
-    .rst_ni      (rst_ni),
-    .clr_i       (clr_i),
-    .job_valid_i (job_valid && !job.fill && queue_ready),
-    .job_ready_o (ahead_ready),
-    .job_i       (job),
-    .row_valid_o (ahead_valid),
-    .row_ready_i (ahead_taken),
-    .row_dram_o  (ahead_dram),
-    .row_l1_o    (ahead_l1),
-    .row_offset_o(ahead_offset),
-    .row_last_o  (ahead_last),
-    .row_job_o   (ahead_job)
-  );
 
   cvn_dma_requests #(
     .HasWindows (HasWindows),
+    .Loops      (Loops),
     .Lanes      (Lanes),
     .MaxBeats   (MaxBeats),
     .job_t      (job_t)
@@ -157,11 +140,9 @@ module cvn_dma_load
     .clk_i         (clk_i),
     .rst_ni        (rst_ni),
     .clr_i         (clr_i),
-    .row_valid_i   (ahead_valid),
-    .row_ready_o   (ahead_taken),
-    .row_dram_i    (ahead_dram),
-    .row_offset_i  (ahead_offset),
-    .row_job_i     (ahead_job),
+    .job_valid_i   (job_valid && !job.fill && queue_ready),
+    .job_ready_o   (ahead_ready),
+    .job_i         (job),
     .burst_valid_o (burst_valid),
     .burst_ready_i (burst_ready),
     .burst_addr_o  (ar_addr_o),
@@ -176,8 +157,8 @@ module cvn_dma_load
                          outstanding_t'(r_valid_i && r_ready_o && r_last_i);
 
   // ---- Data side ---------------------------------------------------------------------------------
-  logic row_valid, row_taken, row_last, beat_enter, beat_burst_last, beat_job_last;
-  reg_t row_dram, row_l1, row_offset;
+  logic row_valid, row_taken, row_last, row_end, beat_enter, beat_burst_last, beat_job_last;
+  reg_t row_dram, row_l1, row_along, row_across;
   job_t row_job;
   word_t [Lanes-1:0] beat_data;
   logic [Lanes-1:0] beat_mask, lane_ready, lane_enter, lane_valid, lane_leave;
@@ -204,7 +185,9 @@ module cvn_dma_load
     .row_ready_i (row_taken),
     .row_dram_o  (row_dram),
     .row_l1_o    (row_l1),
-    .row_offset_o(row_offset),
+    .row_along_o (row_along),
+    .row_across_o(row_across),
+    .row_end_o   (row_end),
     .row_last_o  (row_last),
     .row_job_o   (row_job)
   );
@@ -222,7 +205,9 @@ module cvn_dma_load
     .row_ready_o   (row_taken),
     .row_dram_i    (row_dram),
     .row_l1_i      (row_l1),
-    .row_offset_i  (row_offset),
+    .row_along_i   (row_along),
+    .row_across_i  (row_across),
+    .row_end_i     (row_end),
     .row_last_i    (row_last),
     .row_job_i     (row_job),
     .r_valid_i     (r_valid_i),

@@ -13,9 +13,12 @@ package cvn_dma_pkg;
     /// Only channels that can fill have these two.
     int unsigned fill;
     int unsigned value;
-    /// Only channels that load windows have these two.
+    /// Only channels that load windows have these.
     int unsigned line;
     int unsigned at;
+    int unsigned plane;
+    int unsigned top;
+    int unsigned bytes;
   } registers_t;
 
 endpackage

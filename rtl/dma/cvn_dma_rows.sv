@@ -25,8 +25,11 @@ module cvn_dma_rows
   input  logic  row_ready_i,
   output reg_t  row_dram_o,
   output reg_t  row_l1_o,
-  /// DRAM bytes from the first row of loop 0 to this one.
-  output reg_t  row_offset_o,
+  /// DRAM bytes from the first row that loop 1 has moved, and those that loops 0 and 2 have.
+  output reg_t  row_along_o,
+  output reg_t  row_across_o,
+  /// Last iteration of loop 0.
+  output logic  row_end_o,
   output logic  row_last_o,
   /// The job of the row; its address fields are those of the first row.
   output job_t  row_job_o
@@ -44,12 +47,15 @@ module cvn_dma_rows
   assign row_dram_o  = dram_q[0];
   assign row_l1_o    = l1_q[0];
   assign row_job_o   = job_q;
-  if (Loops > 1) begin : gen_offset
-    assign row_offset_o = dram_q[0] - dram_q[1];
-  end else begin : gen_one_loop
-    assign row_offset_o = dram_q[0] - job_q.dram;
-  end
   assign row_last_o  = &ends;
+  assign row_end_o   = ends[0];
+
+  // Start address at which loop i began its current pass.
+  function automatic reg_t start(input int unsigned i);
+    return (i < Loops) ? dram_q[i] : job_q.dram;
+  endfunction
+  assign row_along_o  = start(1) - start(2);
+  assign row_across_o = start(0) - start(1) + start(2) - start(3);
 
   always_comb begin
     for (int unsigned i = 0; i < Loops; i++) ends[i] = left_q[i] == 32'd1;

@@ -62,6 +62,9 @@ module cvn_dma_store
     logic             windowed;
     reg_t             line;
     reg_t             at;
+    reg_t             plane;
+    reg_t             top;
+    reg_t             bytes;
     reg_t             dram;
     reg_t             l1;
     reg_t             run;
@@ -108,8 +111,8 @@ module cvn_dma_store
   );
 
   // ---- Request side ------------------------------------------------------------------------------
-  logic ahead_valid, ahead_taken, ahead_last, burst_valid, burst_ready, burst_last;
-  reg_t ahead_dram, ahead_l1, ahead_offset;
+  logic ahead_valid, ahead_taken, ahead_last, ahead_end, burst_valid, burst_ready, burst_last;
+  reg_t ahead_dram, ahead_l1, ahead_along, ahead_across;
   job_t ahead_job;
   logic open_ready, open_valid;
   burst_t open_burst;
@@ -128,7 +131,9 @@ module cvn_dma_store
     .row_ready_i (ahead_taken),
     .row_dram_o  (ahead_dram),
     .row_l1_o    (ahead_l1),
-    .row_offset_o(ahead_offset),
+    .row_along_o (ahead_along),
+    .row_across_o(ahead_across),
+    .row_end_o   (ahead_end),
     .row_last_o  (ahead_last),
     .row_job_o   (ahead_job)
   );
@@ -177,8 +182,9 @@ module cvn_dma_store
   end
 
   // ---- Data side ---------------------------------------------------------------------------------
-  logic row_valid, row_taken, row_last, beat_valid, beat_enter, beat_burst_last, beat_job_last;
-  reg_t row_dram, row_l1, row_offset;
+  logic row_valid, row_taken, row_last, row_end, beat_valid, beat_enter;
+  logic beat_burst_last, beat_job_last;
+  reg_t row_dram, row_l1, row_along, row_across;
   job_t row_job;
   logic [Lanes-1:0] beat_mask, lane_ready, lane_enter, word_valid, word_taken;
   reg_t [Lanes-1:0] beat_addr;
@@ -200,7 +206,9 @@ module cvn_dma_store
     .row_ready_i (row_taken),
     .row_dram_o  (row_dram),
     .row_l1_o    (row_l1),
-    .row_offset_o(row_offset),
+    .row_along_o (row_along),
+    .row_across_o(row_across),
+    .row_end_o   (row_end),
     .row_last_o  (row_last),
     .row_job_o   (row_job)
   );

@@ -22,8 +22,11 @@ module cvn_dma_words
   output logic              row_ready_o,
   input  reg_t              row_dram_i,
   input  reg_t              row_l1_i,
-  /// Bytes from the first row of loop 0 to this one.
-  input  reg_t              row_offset_i,
+  /// Bytes from the first row of the job to this one, along its line and across lines.
+  input  reg_t              row_along_i,
+  input  reg_t              row_across_i,
+  /// Last iteration of loop 0.
+  input  logic              row_end_i,
   input  logic              row_last_i,
   input  job_t              row_job_i,
 
@@ -74,7 +77,7 @@ module cvn_dma_words
   assign whole_data  = row_job_i.fill ? {Lanes * cvn_pkg::WordBytes{row_job_i.value}} : r_data_i;
 
   if (HasWindows) begin : gen_windows
-    logic window_taken, window_ready, window_last, window_valid, window_job_last;
+    logic window_taken, window_ready, window_last, window_enter, window_job_last;
     logic [Lanes-1:0] window_mask;
     reg_t [Lanes-1:0] window_addr;
     word_t [Lanes-1:0] window_data;
@@ -91,14 +94,16 @@ module cvn_dma_words
       .row_ready_o   (window_taken),
       .row_dram_i    (row_dram_i),
       .row_l1_i      (row_l1_i),
-      .row_offset_i  (row_offset_i),
+      .row_along_i   (row_along_i),
+      .row_across_i  (row_across_i),
+      .row_end_i     (row_end_i),
       .row_last_i    (row_last_i),
       .row_job_i     (row_job_i),
       .beat_valid_i  (r_valid_i),
       .beat_ready_o  (window_ready),
       .beat_data_i   (r_data_i),
       .burst_last_o  (window_last),
-      .chunk_valid_o (window_valid),
+      .enter_o       (window_enter),
       .lanes_ready_i (lanes_ready_i),
       .chunk_mask_o  (window_mask),
       .chunk_addr_o  (window_addr),
@@ -109,7 +114,7 @@ module cvn_dma_words
     assign row_ready_o  = windowed ? window_taken : whole_taken;
     assign r_ready_o    = windowed ? window_ready : whole_ready;
     assign burst_last_o = windowed ? window_last : whole_last;
-    assign enter_o      = windowed ? window_valid && lanes_ready_i : whole_enter;
+    assign enter_o      = windowed ? window_enter : whole_enter;
     assign mask_o       = windowed ? window_mask : whole_mask;
     assign addr_o       = windowed ? window_addr : whole_addr;
     assign data_o       = windowed ? window_data : whole_data;

@@ -1,5 +1,6 @@
 /// Bench top of the load DMA: engine alone, TCDM ports as plain vectors. Register order of a channel:
-/// src, dst, run, word_stride, bound[], src_stride[], dst_stride[], fill, value, line, at.
+/// src, dst, run, word_stride, bound[], src_stride[], dst_stride[], fill, value, line, at,
+/// plane, top, bytes.
 module cvn_dma_load_tb
   import cvn_pkg::*;
 #(
@@ -8,7 +9,7 @@ module cvn_dma_load_tb
   parameter int unsigned Lanes       = 8,
   parameter int unsigned MaxBeats    = 64,
   parameter int unsigned Outstanding = 32,
-  localparam int unsigned NumRegs    = 8 + 3 * Loops
+  localparam int unsigned NumRegs    = 11 + 3 * Loops
 ) (
   input  logic                             clk_i,
   input  logic                             rst_ni,
@@ -34,7 +35,8 @@ module cvn_dma_load_tb
   localparam cvn_dma_pkg::registers_t Registers = '{
     dram: 0, l1: 1, run: 2, word_stride: 3, bound: 4, dram_stride: 4 + Loops,
     l1_stride: 4 + 2 * Loops, fill: 4 + 3 * Loops, value: 5 + 3 * Loops,
-    line: 6 + 3 * Loops, at: 7 + 3 * Loops
+    line: 6 + 3 * Loops, at: 7 + 3 * Loops, plane: 8 + 3 * Loops, top: 9 + 3 * Loops,
+    bytes: 10 + 3 * Loops
   };
   tcdm_req_t req[Lanes];
   tcdm_rsp_t rsp[Lanes];

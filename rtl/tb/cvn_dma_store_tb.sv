@@ -38,7 +38,8 @@ module cvn_dma_store_tb
 );
   localparam cvn_dma_pkg::registers_t Registers = '{
     dram: 1, l1: 0, run: 2, word_stride: 3, bound: 4, dram_stride: 4 + 2 * Loops,
-    l1_stride: 4 + Loops, fill: 0, value: 0, line: 0, at: 0
+    l1_stride: 4 + Loops, fill: 0, value: 0, line: 0, at: 0,
+    plane: 0, top: 0, bytes: 0
   };
   tcdm_req_t req[Lanes];
   tcdm_rsp_t rsp[Lanes];

@@ -14,17 +14,17 @@ package cvn_cfg_pkg;
   localparam int unsigned LoadOutstanding = 128;
   localparam bit LoadHasFill = 1'b1;
   localparam bit LoadHasWindows = 1'b1;
-  localparam int unsigned NumLoadRegs = 20;
-  localparam cvn_dma_pkg::registers_t LoadRegisters = '{dram: 0, l1: 1, run: 2, word_stride: 3, bound: 4, dram_stride: 8, l1_stride: 12, fill: 16, value: 17, line: 18, at: 19};
+  localparam int unsigned NumLoadRegs = 23;
+  localparam cvn_dma_pkg::registers_t LoadRegisters = '{dram: 0, l1: 1, run: 2, word_stride: 3, bound: 4, dram_stride: 8, l1_stride: 12, fill: 16, value: 17, line: 18, at: 19, plane: 20, top: 21, bytes: 22};
   localparam cvn_pkg::reg_t [NumLoadRegs-1:0] LoadReset = {
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
-    32'h0, 32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1,
-    32'h8, 32'h1, 32'h0, 32'h0};
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h1,
+    32'h1, 32'h1, 32'h1, 32'h8, 32'h1, 32'h0, 32'h0};
   localparam int unsigned StoreChannels = 2;
   localparam int unsigned StoreLoops = 4;
   localparam int unsigned StoreOutstanding = 128;
   localparam int unsigned NumStoreRegs = 16;
-  localparam cvn_dma_pkg::registers_t StoreRegisters = '{dram: 1, l1: 0, run: 2, word_stride: 3, bound: 4, dram_stride: 12, l1_stride: 8, fill: 0, value: 0, line: 0, at: 0};
+  localparam cvn_dma_pkg::registers_t StoreRegisters = '{dram: 1, l1: 0, run: 2, word_stride: 3, bound: 4, dram_stride: 12, l1_stride: 8, fill: 0, value: 0, line: 0, at: 0, plane: 0, top: 0, bytes: 0};
   localparam cvn_pkg::reg_t [NumStoreRegs-1:0] StoreReset = {
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h1, 32'h8, 32'h1, 32'h0, 32'h0};

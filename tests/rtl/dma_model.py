@@ -31,6 +31,9 @@ class Job:
     value: int = 0
     line: int = 0
     at: int = 0
+    plane: int = 0
+    top: int = 0
+    bytes: int = 0
 
     def content(self, dram: Words) -> Words:
         """What a load writes, word by word in the order of `words`, from the words of DRAM."""
@@ -41,18 +44,25 @@ class Job:
         if not self.line:
             return dram[far]
         source, found = dram.view(np.uint8), []
-        for outer in np.ndindex(*self.bound[::-1]):
-            first, *rest = outer[::-1]
-            line = self.dram + sum(i * s for i, s in zip(rest, self.dram_stride[1:], strict=True))
-            start = self.at + first * self.dram_stride[0]
-            places = range(start, start + 8 * self.run)
-            found += [source[line + p] if 0 <= p < self.line else self.value for p in places]
+        for fourth, third, second in np.ndindex(*self.bound[:0:-1]):
+            row: list[int] = []
+            along = self.at + second * self.dram_stride[1]
+            for first in range(self.bound[0]):
+                across = self.top + first * self.dram_stride[0] + third * self.dram_stride[2]
+                line = self.dram + across + fourth * self.dram_stride[3]
+                seen = not self.plane or 0 <= across < self.plane
+                for p in range(along, along + self.bytes):
+                    inside = seen and 0 <= p < self.line
+                    row.append(int(source[line + p]) if inside else self.value)
+            found += row + [self.value] * (8 * self.run - len(row))
         return np.array(found, np.uint8).view(np.uint64)
 
     def words(self) -> tuple[list[int], list[int]]:
-        """DRAM and L1 word addresses in the order of transfer."""
+        """DRAM and L1 word addresses in the order of transfer; windows have one row for all
+        iterations of loop 0, and no DRAM words of their own."""
         dram, near = [], []
-        for outer in np.ndindex(*self.bound[::-1]):
+        bound = (1, *self.bound[1:]) if self.line and not self.fill else self.bound
+        for outer in np.ndindex(*bound[::-1]):
             index = outer[::-1]
             far_row = self.dram + sum(i * s for i, s in zip(index, self.dram_stride, strict=True))
             near_row = self.l1 + sum(i * s for i, s in zip(index, self.l1_stride, strict=True))
@@ -91,32 +101,48 @@ def random_job(rng: np.random.Generator, dram_words: int, l1_words: int, kind: s
 
 
 def random_windows(rng: np.random.Generator, dram_words: int, l1_words: int) -> Job:
-    """A job of windows: lines and windows start at any byte, windows leave their line."""
+    """A job of windows: planes, lines and runs start at any byte, runs leave line and plane."""
     while True:
-        run = int(rng.choice([1, 2, 3, 5, 8, 13, 20]))
+        size = int(rng.choice([1, 3, 8, 21, 49, 64, 100, 170]))
+        runs = int(rng.choice([1, 1, 2, 3, 7]))
         line = int(rng.choice([1, 5, 21, 64, 100, 400]))
-        bound = tuple(int(n) for n in rng.integers(1, (12, 4, 3, 3)))
-        stride = int(rng.integers(-9, 50))
+        pitch, plane = line + int(rng.integers(20)), 0
+        lines = int(rng.integers(1, 12))
+        if rng.random() < 0.5:
+            plane = pitch * lines
         job = Job(
             dram=int(rng.integers(8 * dram_words)),
             l1=8 * int(rng.integers(l1_words)),
-            run=run,
-            bound=bound,
-            dram_stride=(stride, *(int(n) for n in rng.integers(-500, 501, LOOPS - 1))),
-            l1_stride=tuple(8 * int(n) for n in rng.integers(-80, 81, LOOPS)),
+            run=-(-runs * size // 8) + int(rng.integers(3)),
+            bound=(runs, *(int(n) for n in rng.integers(1, (10, 4, 3)))),
+            dram_stride=(
+                pitch * int(rng.integers(3)),
+                int(rng.integers(-9, 50)),
+                pitch * int(rng.integers(4)),
+                int(rng.integers(-500, 501)),
+            ),
+            l1_stride=(8, *(8 * int(n) for n in rng.integers(-80, 81, LOOPS - 1))),
             value=int(rng.integers(256)),
             line=line,
-            at=int(rng.integers(-line - 8 * run, line + 20)),
+            at=int(rng.integers(-line - size, line + 20)),
+            plane=plane,
+            top=pitch * int(rng.integers(-3, lines)),
+            bytes=size,
         )
-        lines = [
-            job.dram + sum(i * s for i, s in zip(index, job.dram_stride[1:], strict=True))
-            for index in np.ndindex(*bound[1:])
-        ]
-        _, near = job.words()
-        inside = min(near) >= 0 and max(near) < l1_words
-        inside &= min(lines) >= 0 and max(lines) + line <= 8 * dram_words
-        if inside and len(set(near)) == len(near):
+        if _inside(job, dram_words, l1_words):
             return job
+
+
+def _inside(job: Job, dram_words: int, l1_words: int) -> bool:
+    """Whether L1 words are distinct and all lines that are read lie in the memory."""
+    for index in np.ndindex(job.bound[0], *job.bound[2:]):
+        across = job.top + index[0] * job.dram_stride[0] + index[1] * job.dram_stride[2]
+        line = job.dram + across + index[2] * job.dram_stride[3]
+        seen = not job.plane or 0 <= across < job.plane
+        if seen and not 0 <= line <= 8 * dram_words - job.line:
+            return False
+    _, near = job.words()
+    return min(near) >= 0 and max(near) < l1_words and len(set(near)) == len(near)
 
 
 @dataclass

@@ -90,6 +90,7 @@ def _registers(job: Job, count: int) -> Words:
     values = [far, near, job.run, job.word_stride, *job.bound, *strides[0], *strides[1]]
     if not store:
         values += [int(job.fill), job.value, job.line, job.at]
+        values += [job.plane, job.top, job.bytes]
     return np.array([value & 0xFFFFFFFF for value in values], np.uint32)
 
 
@@ -105,7 +106,7 @@ def run_load(bench: Bench, lanes: int, jobs: list[deque[Job]], rates: Rates, see
     axi = AxiMemory(dram, lanes, rng, rates.latency, rates.pause)
     channels = Channels(bench, jobs, rates, rng)
     for axi.cycle in range(200_000):
-        channels.drive(8 + 3 * LOOPS)
+        channels.drive(11 + 3 * LOOPS)
         beat = axi.read_beat()
         if beat is not None:
             bench["r_data_i"][:] = beat[0]
@@ -270,16 +271,24 @@ def test_load_folds_short_contiguous_rows_into_full_beats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "run", "at", "cycles"),
-    [(6, 3, 0, 64), (6, 3, -9, 64), (48, 6, 0, 20), (64, 8, 1, 32), (1, 8, -600, 16)],
+    ("step", "size", "at", "cycles"),
+    [(6, 21, 0, 65), (6, 21, -9, 65), (48, 48, 0, 20), (64, 64, 1, 32), (1, 64, -600, 16)],
 )
-def test_load_takes_a_window_per_cycle_and_beat(step: int, run: int, at: int, cycles: int) -> None:
+def test_load_takes_a_window_per_cycle_and_beat(step: int, size: int, at: int, cycles: int) -> None:
     """A window in one beat takes a cycle, one in two beats two, one outside its line one."""
     bench = _load_bench(8, 64)
-    count = 16 if run > 3 else 50
-    job = Job(0, 0, run, bound=(count, 1, 1, 1), dram_stride=(step, 0, 0, 0), line=4096, at=at)
-    job = replace(job, l1_stride=(8 * run, 0, 0, 0))
+    count = 16 if size > 21 else 50
+    job = Job(0, 0, -(-size // 8), bound=(1, count, 1, 1), line=4096, at=at, bytes=size)
+    job = replace(job, dram_stride=(0, step, 0, 0), l1_stride=(0, 8 * job.run, 0, 0))
     assert run_load(bench, 8, [deque([job]), deque(), deque(), deque()], Rates(), 0) <= cycles + 9
+
+
+def test_load_puts_the_runs_of_a_window_together_without_a_pause() -> None:
+    """16 windows of 7 runs of 16 bytes, each in one beat, a run per cycle; two chunk ends a row."""
+    bench = _load_bench(8, 64)
+    job = Job(0, 0, 14, bound=(7, 16, 1, 1), line=256, plane=256 * 7, bytes=16)
+    job = replace(job, dram_stride=(256, 16, 0, 0), l1_stride=(0, 112, 0, 0))
+    assert run_load(bench, 8, [deque([job]), deque(), deque(), deque()], Rates(), 0) <= 112 + 9
 
 
 def test_store_streams_a_beat_per_cycle_across_rows_jobs_and_channels() -> None:

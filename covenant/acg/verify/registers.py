@@ -94,7 +94,7 @@ def _dma_words(transfer: Transfer, words: Vocabulary) -> None:
         words.needed.update(dict.fromkeys(("fill", "value"), reason))
     if "windows" in transfer.abilities:
         reason = f"'{transfer.name}' has the ability 'windows'"
-        words.needed.update(dict.fromkeys(("line", "at", "value"), reason))
+        words.needed.update(dict.fromkeys(("line", "at", "plane", "top", "bytes", "value"), reason))
     words.possible.extend(("src.word_stride", "dst.word_stride"))
 
 
