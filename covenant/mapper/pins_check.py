@@ -31,6 +31,10 @@ from covenant.mapper.pins import (
 from covenant.mapper.space import Row, Space
 
 
+_EXAMPLES = 4
+"""Divisions of banks that a message names."""
+
+
 class _FaultError(Exception):
     def __init__(self, code: str, message: str, repair: str) -> None:
         super().__init__(message)
@@ -191,7 +195,9 @@ def _check_banks(pin: BanksPin, acg: Acg, spaces: Sequence[Space]) -> None:
     if any(keeps_banks(pin, plan) for s in spaces for plan in s.plans):
         return
     count = group_count(acg.memory(pin.memory))
-    known = list(dict.fromkeys(_shown(plan) for s in spaces for plan in s.plans))
+    ports = {port for port, _, _ in pin.groups}
+    fitting = [p for s in spaces for p in s.plans if p.shared or ports <= set(p.groups)]
+    known = list(dict.fromkeys(map(_shown, fitting)))[:_EXAMPLES]
     raise _FaultError(
         "MAP022",
         f"'{pin.memory}' has {count} groups of banks, which are not divided so",
