@@ -30,7 +30,6 @@ from covenant.mapper.pins import (
 )
 from covenant.mapper.space import Row, Space
 
-
 _EXAMPLES = 4
 """Divisions of banks that a message names."""
 
