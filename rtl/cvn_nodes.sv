@@ -60,7 +60,7 @@ module cvn_nodes
     int unsigned first;
     first = operand ? 0 : OperandMasters;
     for (int unsigned i = 0; i < n; i++) begin
-      if (i < NumGemms) begin
+      if (int'(i) < int'(NumGemms)) begin
         first += operand ? gemm_operands(i) : gemm_all(i) - gemm_operands(i);
       end else begin
         first += operand ? vector_operands(i - NumGemms) :
