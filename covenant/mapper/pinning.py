@@ -114,7 +114,7 @@ def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
         if plan.host:
             first, count = plan.groups[plan.host]
             base = reader_base(memory, plan, plan.host)
-            low, high = base + (first + count // 2) * group, base + (first + count) * group
+            low, high = base + first * group, base + (first + count) * group
         elif not plan.shared:
             low, high = last + plan.groups[""][0] * group, last + memory.size_bytes
         if not all(low <= address < high for address in pin.addresses):

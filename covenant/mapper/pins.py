@@ -85,7 +85,7 @@ class AddressPin:
 @dataclass(frozen=True, slots=True)
 class BanksPin:
     """Division of the banks: (reader, first group, number of groups); none: all share all banks.
-    host: the reader behind whose second copy the other buffers lie, "" for none."""
+    host: the reader behind whose copies the other buffers lie, "" for none."""
 
     memory: str
     groups: tuple[tuple[str, int, int], ...]

@@ -78,8 +78,6 @@ def _plan(mapping: Mapping, codelet: Codelet, acg: Acg) -> Plan | None:
     buffers = [(p.port, p.copies, p.layout.bytes) for p in mapping.placements]
     wanted = [p.addresses for p in mapping.placements]
     for plan in sorted(space.plans, key=lambda p: p.shared):
-        if plan.host and mapping.placement(plan.host).copies != 2:
-            continue
         if addresses_of(space, plan, buffers) == wanted:
             return plan
     return None
