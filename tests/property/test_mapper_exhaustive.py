@@ -83,13 +83,37 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Walk]]:
     for attempt in range(100):
         rng = random.Random(100 * seed + attempt)
         codelet, acg = _random_layer(rng), _random_architecture(rng)
-        plain = match(codelet, acg).bindings
-        walks = [Walk(space_of(codelet, acg, b)) for b in plain]
-        fused = fused_forms(codelet, acg, plain)
-        walks += [Walk(space_of(f.codelet, acg, f.binding)) for f in fused]
+        walks = _walks(codelet, acg)
         if sum(1 for walk in walks for _ in walk.nests()) <= NESTS:
             return codelet, acg, walks
     raise AssertionError(f"no small case from seed {seed}")
+
+
+def _walks(codelet: Codelet, acg: Acg) -> list[Walk]:
+    """A walk over the space of every binding, of fused forms too."""
+    plain = match(codelet, acg).bindings
+    walks = [Walk(space_of(codelet, acg, b)) for b in plain]
+    fused = fused_forms(codelet, acg, plain)
+    return walks + [Walk(space_of(f.codelet, acg, f.binding)) for f in fused]
+
+
+FEW = [(1, 4, 4, 3, 2, 1), (3, 4, 4, 3, 1, 0), (3, 2, 5, 5, 2, 2)]
+"""Channels, filters, size, kernel, stride, pad of layers whose best mapping has fused dims."""
+
+
+@pytest.mark.solver
+@pytest.mark.parametrize("bus", ["8", "64"])
+@pytest.mark.parametrize("shape", FEW, ids=str)
+def test_solver_equals_exhaustive_search_on_few_channels(shape: tuple[int, ...], bus: str) -> None:
+    channels, filters, size, kernel, stride, pad = shape
+    codelet = conv(channels, filters, size, kernel, stride, pad)
+    acg = snax(memories__l1__size="4KiB", transfers__load__bytes_per_cycle=bus)
+    expected: Best = {}
+    for walk in _walks(codelet, acg):
+        expected = better(expected, walk.best())
+    mapping = solve(codelet, acg)
+    assert mapping.fused
+    assert mapping.proof.objective == expected["latency"][0]
 
 
 @pytest.mark.solver
