@@ -59,6 +59,7 @@ def _memories(section: ArchitectureSection, places: Places) -> tuple[Memory, ...
             read_femtojoules_per_word=memory.energy.read * _counted(memory),
             write_femtojoules_per_word=memory.energy.write * _counted(memory),
             span=places.key("memories", name),
+            per=tuple(memory.per),
         )
         for name, memory in section.memories.items()
     )

@@ -64,4 +64,5 @@ CODES: dict[str, str] = {
     "ACG062": "a semaphore is unknown or given twice",
     "ACG063": "semaphores are given for an unknown port",
     "ACG064": "an address or reset value does not fit a register",
+    "ACG065": "a memory per lane has no such lanes",
 }

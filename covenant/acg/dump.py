@@ -59,6 +59,7 @@ def _memory(memory: Memory) -> Section:
         "read_bytes_per_cycle": memory.read_bytes_per_cycle,
         "write_bytes_per_cycle": memory.write_bytes_per_cycle,
         "energy": _energy(memory),
+        **_given(per=memory.per),
     }
 
 

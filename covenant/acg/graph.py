@@ -42,6 +42,8 @@ class Memory:
     span: Span = field(compare=False)
     bank_group: int = 0
     """Smallest group of banks a buffer can be confined to; 0 when the memory has one view only."""
+    per: tuple[str, ...] = ()
+    """Capability dims along whose lanes there is one instance each; () for a single memory."""
 
     @property
     def rows(self) -> int:
@@ -163,6 +165,14 @@ class Capability:
             if port.name == name:
                 return port
         raise KeyError(name)
+
+    @property
+    def keeps_result(self) -> bool:
+        """Whether the result stays in the node until its reduction ends: it is the stationary
+        operand, or nothing could bring it back."""
+        if self.stationary:
+            return self.stationary == self.statement.target.name
+        return not any(port.partial for port in self.outputs)
 
     @property
     def outputs(self) -> tuple[Port, ...]:

@@ -88,7 +88,7 @@ Constant = Annotated[
     WithJsonSchema({"type": ["integer", "boolean", "string"]}),
 ]
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
-Ability = Literal["fill", "windows", "tail"]
+Ability = Literal["fill", "windows", "sums", "tail"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
 Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt"]
 
@@ -133,6 +133,11 @@ class MemorySection(Section):
         None, description="write bandwidth, bytes per cycle; default banks * word_bytes"
     )
     energy: MemoryEnergy = Field(MemoryEnergy(), description="energy per access")
+    per: list[Name] = Field(
+        [],
+        description="capability dims of the node it feeds: one such memory for every lane along "
+        "them, `size` is that of one; what several lanes need is sent once (multicast)",
+    )
 
 
 class TransferSection(Section):
@@ -158,8 +163,8 @@ class TransferSection(Section):
     abilities: list[Ability] = Field(
         [],
         description="fill: writes a constant; windows: loads overlapping rows that start at any "
-        "byte of a line and reach beyond its ends; tail: masks lanes in the last iteration of a "
-        "loop",
+        "byte of a line and reach beyond its ends; sums: moves raw partial sums on or off the "
+        "chip; tail: masks lanes in the last iteration of a loop",
     )
 
 

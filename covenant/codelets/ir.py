@@ -53,7 +53,8 @@ class Tensor:
 
     `pad` is the value read outside the shape (convolution padding); None where the indices never
     leave the shape. `source` tells where the elements of a fused codelet's tensor come from; None
-    for a tensor of the layer itself.
+    for a tensor of the layer itself. `uniform`: all elements are known to be equal, so that a
+    register can hold it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Tensor:
     role: Role
     pad: int | None = None
     source: Source | None = None
+    uniform: bool = False
 
     @property
     def elements(self) -> int:

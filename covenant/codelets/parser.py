@@ -17,7 +17,7 @@ from covenant.core.expression import ExpressionError, Statement, parse_statement
 
 _HEAD = re.compile(r'codelet ([a-z_]\w*) ("(?:[^"\\]|\\.)*")')
 _DIM = re.compile(r"([A-Za-z_]\w*)=(\d+)")
-_TENSOR = re.compile(r"(\w+) ([A-Za-z_]\w*) (\w+)\[([\d,]*)\](?: pad=(-?\d+))?")
+_TENSOR = re.compile(r"(\w+) ([A-Za-z_]\w*) (\w+)\[([\d,]*)\](?: pad=(-?\d+))?( uniform)?")
 _ROLES = tuple(role.value for role in Role)
 
 
@@ -84,7 +84,7 @@ def _tensor(line: _Line) -> Tensor:
     match = _TENSOR.fullmatch(line.text)
     if match is None:
         raise line.error("expected a tensor", "write: input x uint8[1,8,8] pad=128")
-    role, name, dtype, shape, pad = match.groups()
+    role, name, dtype, shape, pad, uniform = match.groups()
     if role not in _ROLES:
         raise line.error(f"unknown role {role!r}", did_you_mean(role, _ROLES), 1, len(role))
     if dtype not in tuple(DType):
@@ -92,7 +92,8 @@ def _tensor(line: _Line) -> Tensor:
         closest = did_you_mean(dtype, tuple(DType))
         raise line.error(f"unknown element type {dtype!r}", closest, start, match.end(3))
     extents = tuple(int(e) for e in shape.split(",") if e)
-    return Tensor(name, DType(dtype), extents, Role(role), None if pad is None else int(pad))
+    value = None if pad is None else int(pad)
+    return Tensor(name, DType(dtype), extents, Role(role), value, uniform=bool(uniform))
 
 
 def _step(line: _Line) -> Statement:

@@ -11,7 +11,8 @@ In: a codelet. Out: text that `parser.parse_codelet` turns back into an equal co
       acc[b,m,n] += (x[b,m,k] - 128) * w[b,k,n]
       y[b,m,n] = acc[b,m,n]
 
-Tensors stand in the order of the codelet; `pad=` gives the value read outside the shape.
+Tensors stand in the order of the codelet; `pad=` gives the value read outside the shape,
+`uniform` says that all elements are equal.
 """
 
 from __future__ import annotations
@@ -36,4 +37,5 @@ def print_codelet(codelet: Codelet) -> str:
 def _tensor(tensor: Tensor) -> str:
     shape = ",".join(map(str, tensor.shape))
     pad = "" if tensor.pad is None else f" pad={tensor.pad}"
-    return f"{tensor.role} {tensor.name} {tensor.dtype}[{shape}]{pad}"
+    uniform = " uniform" if tensor.uniform else ""
+    return f"{tensor.role} {tensor.name} {tensor.dtype}[{shape}]{pad}{uniform}"

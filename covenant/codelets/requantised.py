@@ -83,7 +83,8 @@ def lower(layer: Layer, product: Product) -> LoweredLayer:
     value, scale = _result(layer, product, accumulator)
     if y.dtype is not DType.INT32:
         shape = tuple(product.extents[d] for d in product.columns)
-        tensors.append(Tensor("scale", DType.FLOAT32, shape, Role.CONSTANT))
+        same = scale is None or np.unique(scale).size == 1
+        tensors.append(Tensor("scale", DType.FLOAT32, shape, Role.CONSTANT, uniform=same))
     if scale is not None:
         constants["scale"] = scale
     tensors.append(Tensor("y", y.dtype, shapes["y"], Role.OUTPUT))

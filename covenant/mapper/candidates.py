@@ -16,7 +16,9 @@ from covenant.acg.notation import parse_condition
 from covenant.codelets.ir import Codelet
 from covenant.core.affine import Affine
 from covenant.core.expression import Ref, Statement, show
+from covenant.mapper.joints import fills, met_dims, parted
 from covenant.mapper.mapping import StepBinding
+from covenant.mapper.rewrite import AS_WRITTEN, variants
 from covenant.mapper.unify import Match, Unifier, is_field, simplify
 
 ROUNDING = "ort_f32"
@@ -26,18 +28,15 @@ numbers."""
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """All steps of a codelet on capabilities; `steps[i]` binds codelet step i."""
+    """All steps of a codelet on capabilities; `steps[i]` binds step i of the form of the codelet
+    that `rewriting` names (`mapper.rewrite`)."""
 
     steps: tuple[StepBinding, ...]
+    rewriting: str = AS_WRITTEN
 
     def dim(self, capability_dim: str) -> str:
         """Codelet dim bound to a dim of the first step's capability, "" when unbound."""
         return dict(self.steps[0].dims).get(capability_dim, "")
-
-    @property
-    def bound_dims(self) -> dict[str, str]:
-        """Codelet dim -> capability dim of the first step."""
-        return {codelet: capability for capability, codelet in self.steps[0].dims}
 
     def __str__(self) -> str:
         parts = []
@@ -69,7 +68,22 @@ class Candidates:
 
 
 def match(codelet: Codelet, acg: Acg) -> Candidates:
-    """All bindings of a codelet; none with at least one refusal when nothing fits."""
+    """All bindings of the first form of a codelet that has any; none with at least one refusal, of
+    the codelet as it is written, when nothing fits."""
+    refusals: tuple[Refusal, ...] = ()
+    for form in variants(codelet):
+        found, why = _match(form.codelet, acg)
+        refusals = refusals or why
+        bindings = tuple(Binding(steps, form.name) for steps in found)
+        bindings = tuple(b for b in bindings if fills(acg, b.steps, form.filled))
+        if bindings:
+            return Candidates(bindings, why)
+    return Candidates((), refusals)
+
+
+def _match(
+    codelet: Codelet, acg: Acg
+) -> tuple[tuple[tuple[StepBinding, ...], ...], tuple[Refusal, ...]]:
     refusals: list[Refusal] = []
     partial: list[tuple[StepBinding, ...]] = [()]
     for index in range(len(codelet.steps)):
@@ -79,19 +93,21 @@ def match(codelet: Codelet, acg: Acg) -> Candidates:
                 if not _reachable(acg, capability, prefix):
                     continue
                 matches, whys = _bind(codelet, acg, index, capability, prefix)
-                found += [(*prefix, step) for step in matches]
+                for step in matches:
+                    why = parted(codelet, acg, (*prefix, step))
+                    found += [] if why else [(*prefix, step)]
+                    whys += [why] if why else []
                 refusals += [Refusal(index, capability.node, capability.name, why) for why in whys]
         partial = found
-    unique = tuple(dict.fromkeys(refusals))
-    return Candidates(tuple(Binding(s) for s in _busiest(codelet, partial)), unique)
+    return tuple(_busiest(codelet, partial)), tuple(dict.fromkeys(refusals))
 
 
 def _reachable(acg: Acg, capability: Capability, prefix: tuple[StepBinding, ...]) -> bool:
-    """The first step starts on a node without predecessor; later ones stay or follow the chain."""
+    """A node that follows another takes its result at once; any other starts by itself."""
     after = acg.compute(capability.node).after
     if not prefix:
         return not after
-    return capability.node == prefix[-1].node or after == prefix[-1].node
+    return not after or prefix[-1].node in (after, capability.node)
 
 
 def _bind(
@@ -109,7 +125,8 @@ def _bind(
         return [], [
             f"it reduces with '{pattern.reduction}=', the step with '{statement.reduction}='"
         ]
-    if prefix and capability.node != prefix[-1].node and not _continues(acg, capability, prefix):
+    chained = bool(prefix) and acg.compute(capability.node).after != ""
+    if chained and capability.node != prefix[-1].node and not _continues(acg, capability, prefix):
         return [], ["it does not take what the step before makes"]
     whys: list[str] = []
     found: list[StepBinding] = []
@@ -141,8 +158,9 @@ def _distinct(acg: Acg, capability: Capability, steps: list[StepBinding]) -> lis
         return (port.tile, port.dtypes, stream.loops, stream.fifo_depth, stream.abilities)
 
     kept: dict[object, StepBinding] = {}
+    ports = {port.name: port for port in capability.ports}
     for step in steps:
-        tensors = frozenset((kind(capability.port(port)), name) for port, name in step.tensors)
+        tensors = frozenset((kind(ports[p]), name) for p, name in step.tensors if p in ports)
         kept.setdefault((step.dims, tensors), step)
     return list(kept.values())
 
@@ -188,10 +206,11 @@ def _dims(
         d: frozenset(n for n in data if d in _names(pattern_refs[n]))
         for d in dict.fromkeys(d for n in data for d in _names(pattern_refs[n]))
     }
-    if prefix:
+    if result.chained:
         choices = _chained_dims(acg, result, pattern_refs, prefix)
     else:
-        choices = _free_dims(codelet, capability, result, signature)
+        met = met_dims(codelet, acg, prefix, capability, result.refs)
+        choices = _free_dims(codelet, capability, result, signature, met)
     found: list[StepBinding] = []
     whys: list[str] = []
     for choice in choices:
@@ -202,7 +221,7 @@ def _dims(
         tensors = tuple(
             (p, r.name)
             for p, r in result.refs.items()
-            if any(q.name == p for q in capability.ports)
+            if p in capability.scalars or any(q.name == p for q in capability.ports)
         )
         found.append(
             StepBinding(
@@ -225,11 +244,15 @@ def _free_dims(
     capability: Capability,
     result: Match,
     signature: Mapping[str, frozenset[str]],
+    met: Mapping[str, str],
 ) -> list[dict[str, str]]:
     """Every assignment of codelet dims to capability dims that occur in the same tensors."""
     packed = {p.tile[-1] for p in capability.ports if p.tile}
     options: list[list[str]] = []
     for own, ports in signature.items():
+        if own in met:
+            options.append([met[own]])
+            continue
         same = [
             dim.name
             for dim in codelet.dims

@@ -1,23 +1,33 @@
 """What a mapping costs: integer cycles, bytes and femtojoules by the formulas the solver minimises.
 
 In: a mapping, its codelet and architecture. Out: `Cost`. Formulas, with the RTL module each
-describes (`lat` = latency of an operand's path, X = exchanges of its tile, one bar per operand):
+describes (`lat` = latency of a site's road, X = exchanges of its tile, one bar per site; a site is
+an operand in a memory):
 
-- compute (cvn_gemm): sum over launches of max(array steps, drain of a tile) per output tile, plus
-  the hand-over between launches (cvn_job_queue).
+- compute (cvn_gemm): per position of the stationary operand and per launch max(array steps of the
+  dims it lacks, cycles to exchange it), their sum where the node has one set of registers; for sums
+  the exchange is the drain of a tile, for weights and inputs the load of one; plus the hand-over
+  between launches (cvn_job_queue). A step takes as long as the slowest stream it needs.
 - conflicts (cvn_tcdm): what `banking.loss` says of the banks that the buffers share.
 - load, store (cvn_dma): rows * max(beats of a row, latency / outstanding) + set-up per exchange,
-  exact for tails, halos and fills, averaged over where in a beat rows start; reads and writes have
-  their own channel.
-- latency = start + longest path + last store + end, where fill = first tile of every input, and a
-  path is P1 fill + compute + conflicts + what single buffers expose, P2 all loads + last launch,
-  P3 fill + first launch + all stores, P4 per operand half of (compute + conflicts + its moves + X *
-  lat): a slot is refilled only when the launch that used it has ended, P5 instruction words
+  exact for tails, halos and fills, averaged over where in a beat rows start; with buses no wider
+  than a word each word takes its time. Reads and writes have their own channel, off-chip memories
+  one for all, other memories one per memory they feed. Partial sums that do not stay in an inner
+  memory go out once per chunk of their reduction and come back for all but the first, also for that
+  when they have an initial value.
+- latency = start + longest path + last store of every depth + end, where fill = first tiles of
+  every input at every depth, and a path is P1 fill + compute + conflicts + what single buffers
+  expose, P2 per channel all loads + first tiles of outer depths + last launch, P3 per channel fill
+  + first launch + all stores, P4 per site half of (compute + conflicts + its moves + X * lat): a
+  slot is refilled only when the launch that used it has ended, P5 instruction words
   (cvn_command).
+- energy: per word moved reading one memory and writing the other (every instance that receives it),
+  per array step its streams' beats and the node, per load of a stationary input its beat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -26,17 +36,19 @@ from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.codelets.ir import Role as TensorRole
 from covenant.mapper.banking import loss
-from covenant.mapper.mapping import Mapping, Placement, Role
-from covenant.mapper.operands import Operand, capability_of
+from covenant.mapper.latency import add_up, paths, rest
+from covenant.mapper.mapping import Loop, Mapping, Placement, Role
+from covenant.mapper.operands import main_capability
+from covenant.mapper.sites import Routes, Site, sum_energy
 from covenant.mapper.space import Row, Space, reduction_columns, space_of
 from covenant.mapper.streams import binding_of
-from covenant.mapper.traffic import columns
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Transfers of one operand: how often its tile is exchanged, cycles of all, first and last
-    exchange, off-chip words of all."""
+    """Transfers of one site: how often its tile is exchanged, cycles of all, first and last
+    exchange, words of all; cycles and words of sums that come back. outer: the memory they are
+    exchanged with."""
 
     port: str
     exchanges: int
@@ -44,17 +56,10 @@ class Moves:
     first: int
     last: int
     words: int
-
-
-@dataclass(frozen=True, slots=True)
-class Jobs:
-    """Compute cycles of all launches with conflicts, of the first and of the last one; how many
-    there are."""
-
-    compute: int
-    first: int
-    last: int
-    launches: int
+    back_cycles: int = 0
+    back_words: int = 0
+    outer: str = ""
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,57 +105,130 @@ class Cost:
 
 def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
     """The cost of any mapping, optimal or not."""
-    space = space_of(fuse(codelet, mapping.fused), acg, binding_of(mapping))
-    rows = {loop.dim: Row(loop.trips, loop.tile) for loop in mapping.levels[0].loops}
-    moves = {
-        o.port: _moves(space, mapping, mapping.placement(o.port), o, rows)
-        for o in (*space.loads, *space.stores)
-    }
-    loads = [moves[o.port] for o in space.loads]
-    store = moves[space.stores[0].port]
-    launches = prod(r.trips for r in rows.values())
-    cycles, first, last, steps, chunks = reduction_columns(space, rows)
-    outer = outer_steps(space, rows)
-    compute = outer[0] * cycles + launches * space.machine.launch_overhead
-    placed = {port: move.words for port, move in moves.items()}
+    fused = fuse(codelet, mapping.fused)
+    space = space_of(fused, acg, binding_of(mapping), _routes(mapping, acg))
+    rows = _innermost_rows(mapping, space.extents)
+    moves = {s.key: _moves(space, mapping, s) for s in space.moved}
+    tally = Tally.of(space, rows)
+    placed = {key: move.words for key, move in moves.items()}
     if space.partial is not None:
-        placed[space.partial.port] = space.machine.partial_words * outer[0] * (chunks - 1)
-    lost = loss(space.memory, space.operands, mapping.placements, outer[0] * steps, placed)
-    jobs = Jobs(compute + lost, outer[1] * first, outer[2] * last, launches)
-    single = frozenset(p.port for p in mapping.placements if p.copies == 1)
-    paths = longest_paths(space, jobs, moves, single)
-    longest = max(value for _, value in paths)
-    word = space.memory.word_bytes
-    energy = (
-        space.machine.step_energy * outer[0] * steps
-        + space.machine.tile_energy * outer[0]
-        + space.machine.partial_energy * outer[0] * (chunks - 1)
-        + sum(space.word_energy(o) * moves[o.port].words for o in (*space.loads, *space.stores))
-    )
+        placed[space.partial.port] = space.machine.partial_words * tally.partials
+    lost = 0
+    if space.banked:
+        own = [p for p in mapping.placements if p.memory == space.memory.name]
+        lost = loss(space.memory, space.banked, own, tally.steps, placed)
+    work = tally.work(space, lost)
+    single = frozenset(_key(mapping, p) for p in mapping.placements if p.copies == 1)
+    found = longest_paths(space, work, tally.launches, moves, single)
+    longest = max(value for _, value in found)
+    dram = [(m, s) for s in space.moved for m in [moves[s.key]] if s.outer and s.outer.off_chip]
+    loaded = (Role.INPUT, Role.CONSTANT)
+    reads = [(m, s) for m, s in dram if s.operand.role in loaded]
+    writes = [(m, s) for m, s in dram if s.operand.role not in loaded]
     return Cost(
-        latency=longest + store.last + space.machine.start + space.machine.end,
-        compute=compute,
+        latency=longest + ends(space, moves) + space.machine.start + space.machine.end,
+        compute=tally.compute(space),
         conflicts=lost,
-        load=sum(m.cycles for m in loads),
-        store=store.cycles,
-        launches=launches,
-        dram_read_bytes=sum(m.words for m in loads) * word,
-        dram_write_bytes=store.words * word,
-        energy_femtojoules=energy,
+        load=sum(m.cycles for m, _ in reads) + sum(m.back_cycles for m, _ in dram),
+        store=sum(m.cycles for m, _ in writes),
+        launches=tally.launches,
+        dram_read_bytes=sum(m.words * s.word_bytes for m, s in reads)
+        + sum(m.back_words * s.word_bytes for m, s in dram),
+        dram_write_bytes=sum(m.words * s.word_bytes for m, s in writes),
+        energy_femtojoules=tally.energy(space) + sum(_energy(s, moves[s.key]) for s in space.moved),
         roofline_cycles=roofline(codelet, acg, space),
         macs=codelet.macs,
         peak_macs=peak_macs(acg, space),
         used_bytes=sum(p.copies * p.layout.bytes for p in mapping.placements),
-        bound_by=next(name for name, value in paths if value == longest),
+        bound_by=next(name for name, value in found if value == longest),
         moves=tuple(moves.values()),
     )
+
+
+def _routes(mapping: Mapping, acg: Acg) -> Routes:
+    """Memories of every port, outermost first."""
+    off_chip = {m.name for m in acg.off_chip}
+    found: dict[str, tuple[str, ...]] = {}
+    for placement in mapping.placements:
+        if placement.memory not in off_chip:
+            found[placement.port] = (*found.get(placement.port, ()), placement.memory)
+    return found
+
+
+def _key(mapping: Mapping, placement: Placement) -> str:
+    if mapping.placement(placement.port) is placement:
+        return placement.port
+    return f"{placement.port}@{placement.memory}"
+
+
+def _innermost_rows(mapping: Mapping, extents: dict[str, int]) -> dict[str, Row]:
+    tiles = {loop.dim: loop.tile for level in mapping.levels for loop in level.loops}
+    return {d: Row(-(-extents[d] // tile), tile) for d, tile in tiles.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the array does: its steps; positions of the stationary operand, of the first and of the
+    last launch; per position cycles of all chunks of what it lacks, of the first, of the last;
+    positions that follow another chunk; output tiles; launches."""
+
+    steps: int
+    outer: tuple[int, int, int]
+    cycles: tuple[int, int, int]
+    partials: int
+    tiles: int
+    launches: int
+
+    @staticmethod
+    def of(space: Space, rows: dict[str, Row]) -> Tally:
+        """The tally of a tiling; rows: of the innermost level."""
+        cycles, first, last, steps, chunks = reduction_columns(space, rows)
+        outer = outer_steps(space, rows)
+        launches = prod(r.trips for r in rows.values())
+        tiles = outer[0]
+        if set(space.swept) != set(space.reduced):
+            tiles = prod(
+                space.summed_steps(d, row.trips, row.tile)
+                for d in space.inner
+                if d not in space.reduced
+                for row in [rows.get(d, Row(1, space.extents[d]))]
+            )
+        partials = outer[0] * (chunks - 1)
+        return Tally(outer[0] * steps, outer, (cycles, first, last), partials, tiles, launches)
+
+    def compute(self, space: Space) -> int:
+        """Compute cycles without conflicts."""
+        return self.outer[0] * self.cycles[0] + self.launches * space.machine.launch_overhead
+
+    def work(self, space: Space, lost: int) -> dict[str, int]:
+        """Cycles of all launches with `lost` ones, of the first and of the last."""
+        first, last = self.outer[1] * self.cycles[1], self.outer[2] * self.cycles[2]
+        return {"compute": self.compute(space) + lost, "first": first, "last": last}
+
+    def energy(self, space: Space) -> int:
+        """Femtojoules of the array and its streams."""
+        machine = space.machine
+        return (
+            machine.step_energy * self.steps
+            + machine.tile_energy * self.tiles
+            + machine.load_energy * (self.outer[0] + self.partials)
+            + machine.partial_energy * self.partials
+            + machine.fixed_energy
+        )
+
+
+def _energy(site: Site, move: Moves) -> int:
+    """Femtojoules of the words of a site."""
+    if site.operand.role is Role.PARTIAL:
+        return site.word_femtojoules * move.back_words + sum_energy(site) * move.words
+    return site.word_femtojoules * move.words
 
 
 def outer_steps(space: Space, rows: dict[str, Row]) -> tuple[int, int, int]:
     """Output tiles of the array: of the whole layer, of the first and of the last launch."""
     total = first = last = 1
     for dim in space.inner:
-        if dim in space.reduced:
+        if dim in space.swept:
             continue
         row = rows.get(dim, Row(1, space.extents[dim]))
         tail = space.extents[dim] - (row.trips - 1) * row.tile
@@ -160,67 +238,109 @@ def outer_steps(space: Space, rows: dict[str, Row]) -> tuple[int, int, int]:
     return total, first, last
 
 
-def _moves(
-    space: Space, mapping: Mapping, placement: Placement, operand: Operand, rows: dict[str, Row]
-) -> Moves:
-    """Sums over the exchanges of one operand's tile."""
-    loops = mapping.levels[0].loops[: placement.cut]
-    while loops and loops[-1].dim not in operand.dims:
-        loops = loops[:-1]
-    outside = {loop.dim for loop in loops}
-    tiles = {}
-    for dim in operand.dims:
-        extent = space.extents[dim]
-        row = rows[dim] if dim in outside else Row(1, extent)
-        tiles[dim] = (extent, row.trips, row.tile)
+def _moves(space: Space, mapping: Mapping, site: Site) -> Moves:
+    """Sums over the exchanges of a site's tile."""
+    placement = next(
+        p
+        for p in mapping.placements
+        if p.port == site.operand.port and p.memory == site.memory.name
+    )
+    dims = space.site(site.follows).operand.dims if site.follows else site.operand.dims
+    return site_moves(space, site, resident_tiles(mapping, placement, dims))
+
+
+def resident_tiles(mapping: Mapping, placement: Placement, dims: Sequence[str]) -> dict[str, int]:
+    """Tile of every dim that a loop outside the cut splits, without the innermost of these loops
+    that none of `dims` belongs to."""
+    loops: list[Loop] = [x for level in mapping.levels[: placement.level] for x in level.loops]
+    loops += mapping.levels[placement.level].loops[: placement.cut]
+    while loops and loops[-1].dim not in dims:
+        loops.pop()
+    return {loop.dim: loop.tile for loop in loops}
+
+
+def site_moves(space: Space, site: Site, tiles: dict[str, int]) -> Moves:
+    """Transfers of a site whose resident tile is cut to these tiles in these dims."""
+    operand, extents = site.operand, space.extents
+    rows = {d: (extents[d], -(-extents[d] // t), t) for d, t in tiles.items()}
+    own = {d: rows.get(d, (extents[d], 1, extents[d])) for d in operand.dims}
     repeats = 1
-    if operand.role is not Role.OUTPUT:
-        repeats = prod(loop.trips for loop in loops if loop.dim not in operand.dims)
-    exchanges = repeats * prod(trips for _, trips, _ in tiles.values())
-    made = [
-        columns(operand, group, tiles, space.memory, space.paths[operand.port])
-        for group in space.groups[operand.port]
-    ]
-    setup = space.setup(operand)
+    if operand.role is not Role.OUTPUT and site.repeats:
+        once = space.reduced if site.follows else ()
+        others = [d for d in rows if d not in operand.dims and d not in once]
+        repeats = prod(rows[d][1] for d in others)
+    trips = prod(n for _, n, _ in own.values())
+    made = [space.columns(site, group, own) for group in space.groups[site.key]]
+    setup = space.setup(site)
+    total = prod(c.total for c in made) * site.times
+    words = prod(c.words for c in made) * site.times
+    out, back = repeats, 0
+    if operand.role is Role.PARTIAL:
+        back = repeats - (0 if site.started and not site.spills else 1)
+        out = back if site.spills else repeats
     return Moves(
         operand.port,
-        exchanges,
-        repeats * prod(c.total for c in made) + exchanges * setup,
-        prod(c.first for c in made) + setup,
-        prod(c.last for c in made) + setup,
-        repeats * prod(c.words for c in made),
+        repeats * trips,
+        out * (total + trips * setup),
+        prod(c.first for c in made) * site.times + setup,
+        prod(c.last for c in made) * site.times + setup,
+        out * words,
+        back * (total + trips * setup),
+        back * words,
+        site.outer.name if site.outer is not None else "",
+        site.memory.name,
     )
 
 
+def ends(space: Space, moves: dict[str, Moves]) -> int:
+    """Cycles of the last stores, which nothing hides."""
+    return sum(moves[s.key].last for s in space.moved if s.operand.role is Role.OUTPUT)
+
+
 def longest_paths(
-    space: Space, jobs: Jobs, moves: dict[str, Moves], single: frozenset[str]
+    space: Space,
+    work: dict[str, int],
+    launches: int,
+    moves: dict[str, Moves],
+    single: frozenset[str],
 ) -> list[tuple[str, int]]:
     """Named paths, from the first data to the end of the last launch (or of the last store but
-    one); `single`: ports with one buffer."""
-    loads = [moves[o.port] for o in space.loads]
-    store = moves[space.stores[0].port]
-    fill = sum(m.first for m in loads)
-    serial = 0
-    chains = []
-    for move in (*loads, store):
-        lead = move.last if move is store else move.first
-        rest = move.cycles - lead + space.paths[move.port].latency_cycles * (move.exchanges - 1)
-        serial += rest if move.port in single else 0
-        chains.append(fill + -(-(jobs.compute + jobs.first + rest) // 2))
-    exchanges = sum(m.exchanges for m in (*loads, store))
-    words = space.machine.launch_words * jobs.launches + space.machine.move_words * exchanges
-    return [
-        ("compute" if not serial else "serial", fill + jobs.compute + serial),
-        ("load", sum(m.cycles for m in loads) + jobs.last),
-        ("store", fill + jobs.first + store.cycles - store.last),
-        ("refill", max(chains)),
-        ("control", words),
-    ]
+    one); `single`: keys of sites with one buffer."""
+    exposed: dict[str, int] = {}
+
+    def quantity(key: str, name: str) -> int:
+        if not key:
+            return work[name]
+        return exposed[key] if name == "exposed" else _quantity(moves[key], name)
+
+    for site in space.moved:
+        left = add_up(rest(site), quantity)
+        exposed[site.key] = left if (site.follows or site.key) in single else 0
+    found = [(path.name, add_up(path, quantity)) for path in paths(space)]
+    if any(exposed.values()):
+        found[0] = ("serial", found[0][1])
+    exchanges = sum(moves[s.key].exchanges for s in space.moved)
+    words = space.machine.launch_words * launches + space.machine.move_words * exchanges
+    return [*found, ("control", words)]
+
+
+def _quantity(move: Moves, name: str) -> int:
+    match name:
+        case "exchanges":
+            return move.exchanges
+        case "total":
+            return move.cycles
+        case "back":
+            return move.back_cycles
+        case "first":
+            return move.first
+        case _:
+            return move.last
 
 
 def peak_macs(acg: Acg, space: Space) -> int:
     """Multiply-accumulates per cycle of a full array."""
-    first = capability_of(acg, space.binding.steps[0])
+    first = main_capability(acg, space.codelet, space.binding)
     return prod(first.extents.values()) // first.step_cycles
 
 
@@ -233,6 +353,9 @@ def roofline(codelet: Codelet, acg: Acg, space: Space) -> int:
             read += tensor.elements * tensor.dtype.bytes
         elif tensor.role is TensorRole.OUTPUT:
             write += tensor.elements * tensor.dtype.bytes
-    load_bus = max((space.paths[o.port].bus for o in space.loads), default=0) or 1
-    store_bus = max((space.paths[o.port].bus for o in space.stores), default=0) or 1
+    off_chip = [s for s in space.moved if s.outer is not None and s.outer.off_chip]
+    stores = [s.road.bus for s in off_chip if s.operand.role is Role.OUTPUT]
+    loads = [s.road.bus for s in off_chip if s.operand.role is not Role.OUTPUT]
+    load_bus = max(loads, default=0) or 1
+    store_bus = max(stores, default=0) or 1
     return max(-(-codelet.macs // peak), -(-read // load_bus), -(-write // store_bus))

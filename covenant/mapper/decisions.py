@@ -20,7 +20,8 @@ def hint(model: Model, proto: cp_model.CpModel, choice: Choice) -> None:
     for port, residency in model.residencies.items():
         for dim, inside in residency.inside.items():
             proto.add_hint(inside, dim in choice.inside[port])
-        proto.add_hint(model.double[port], port in choice.double)
+        if port in model.double:
+            proto.add_hint(model.double[port], port in choice.double)
     for index, selected in enumerate(model.allocation.plan):
         proto.add_hint(selected, index == choice.plan)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from covenant.mapper.banking import Plan, copy_starts, group_count, reader_base
 from covenant.mapper.mapping import (
@@ -22,18 +22,18 @@ from covenant.mapper.mapping import (
     Role,
     Status,
 )
-from covenant.mapper.operands import Operand
 from covenant.mapper.placement import ALIGNMENT_BYTES, home_layout, round_up, tile_layout
-from covenant.mapper.space import Space
+from covenant.mapper.sites import Site, lane_layout
+from covenant.mapper.space import Space, loop_key
 
 UNPROVEN = Proof(Status.FEASIBLE, (Goal("latency", "cycles", 0, 0),), 0.0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Decisions of one binding: row of every split dim; per port the dims inside its cut; ports
-    that are double buffered; index of the plan of the banks; order of loops that may change
-    places."""
+    """Decisions of one binding: row of every loop; per site the loops inside its cut; sites that
+    are double buffered; index of the plan of the banks; order of loops that may change places.
+    Loops and sites by key."""
 
     rows: Map[str, int]
     inside: Map[str, frozenset[str]]
@@ -42,40 +42,51 @@ class Choice:
     order: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A site with its tile: level and cut, copies, layout of a copy."""
+
+    site: Site
+    level: int
+    cut: int
+    copies: int
+    layout: Layout
+    cut_dims: tuple[str, ...]
+
+
 def extract(space: Space, choice: Choice) -> Mapping:
     """The mapping that a choice describes."""
-    rows = {d: space.rows[d][i] for d, i in choice.rows.items()}
-    active = [d for d in space.tiled if rows[d].trips > 1]
-    placed = [o for o in space.operands if _is_placed(space, o, active)]
-    depth = {d: sum(d in choice.inside[o.port] for o in placed) for d in active}
-    order = sorted(_arranged(active, choice.order), key=lambda d: depth[d])
-    loops = tuple(Loop(d, rows[d].trips, rows[d].tile) for d in order)
-    drafts = []
-    for operand in placed:
-        cut = sum(d not in choice.inside[operand.port] for d in order)
-        while cut and order[cut - 1] not in operand.dims:
-            cut -= 1
-        resident = dict(space.extents)
-        resident.update({loop.dim: loop.tile for loop in loops[:cut]})
-        layout = tile_layout(operand, resident, space.inner, space.memory)
-        exchanged = any(d in operand.dims for d in order[:cut])
-        copies = 2 if operand.port in choice.double and exchanged else 1
-        drafts.append((operand, cut, copies, layout))
-    buffers = [(operand.port, copies, layout.bytes) for operand, _, copies, layout in drafts]
-    addresses = addresses_of(space, space.plans[choice.plan], buffers)
-    placements = tuple(
-        _placement(space, operand, cut, copies, layout, at)
-        for (operand, cut, copies, layout), at in zip(drafts, addresses, strict=True)
+    followed = {s.follows for s in space.sites}
+    placed = [s for s in space.sites if not s.follows and _is_placed(space, s, choice)]
+    levels = tuple(
+        Level(_memories(space, level), _loops(space, choice, placed, level))
+        for level in range(space.levels)
     )
+    drafts = []
+    for site in placed:
+        level, cut = _cut(site, levels, choice.inside[site.key])
+        outside = _outside(levels, level, cut)
+        layout = _layout(space, site, {loop.dim: loop.tile for loop in outside})
+        exchanged = any(loop.dim in site.operand.dims for loop in outside)
+        moves = site.outer is not None or site.key in followed
+        copies = 2 if site.key in choice.double and exchanged and moves else 1
+        dims = tuple(loop.dim for loop in outside)
+        drafts.append(_Draft(site, level, cut, copies, layout, dims))
+    addresses = _all_addresses(space, choice, drafts)
+    placements = {d.site.key: _placement(space, d, addresses[d.site.key]) for d in drafts}
+    for site in (s for s in space.sites if s.follows):
+        leader = placements[site.follows]
+        placements[site.key] = _follower(space, site, leader)
     return Mapping(
         codelet=space.codelet.name,
         architecture=space.acg.name,
         steps=space.binding.steps,
-        levels=(Level((space.memory.name,), loops),),
+        levels=levels,
         inner=space.inner,
-        placements=placements,
+        placements=tuple(placements[s.key] for s in space.sites if s.key in placements),
         proof=UNPROVEN,
         fused=space.codelet.fused,
+        rewriting=space.binding.rewriting,
     )
 
 
@@ -85,29 +96,117 @@ def _arranged(active: list[str], wanted: tuple[str, ...]) -> list[str]:
     return [next(named) if d in wanted else d for d in active]
 
 
-def _is_placed(space: Space, operand: Operand, active: list[str]) -> bool:
-    """Partial sums take memory only when the reduction is split."""
-    return operand.role is not Role.PARTIAL or any(d in space.reduced for d in active)
+def _is_placed(space: Space, site: Site, choice: Choice) -> bool:
+    """Partial sums that the node can keep take memory only when the reduction is split."""
+    if site.operand.role is not Role.PARTIAL or site.operand.kept:
+        return True
+    innermost = (loop_key(d, space.levels - 1) for d in space.reduced)
+    return any(choice.rows.get(key, 0) for key in innermost)
 
 
-def _placement(
-    space: Space, operand: Operand, cut: int, copies: int, layout: Layout, at: tuple[int, ...]
-) -> Placement:
+def _memories(space: Space, level: int) -> tuple[str, ...]:
+    off_chip = {m.name for m in space.acg.off_chip}
+    depth = {s.memory.name: s.depth for s in space.sites if s.memory.name not in off_chip}
+    return tuple(name for name, at in depth.items() if at == level + 1)
+
+
+def _loops(space: Space, choice: Choice, placed: list[Site], level: int) -> tuple[Loop, ...]:
+    """Loops of a level; one that more sites hold inside their cut lies further in."""
+    found: dict[str, Loop] = {}
+    for dim in space.tiled:
+        outer = choice.rows[loop_key(dim, level - 1)] if level else 0
+        row = choice.rows[loop_key(dim, level)]
+        if row != outer:
+            whole, tile = space.rows[dim][outer].tile, space.rows[dim][row].tile
+            found[dim] = Loop(dim, -(-whole // tile), tile)
+    depth = {d: sum(loop_key(d, level) in choice.inside[s.key] for s in placed) for d in found}
+    order = sorted(_arranged(list(found), choice.order), key=lambda d: depth[d])
+    return tuple(found[d] for d in order)
+
+
+def _cut(site: Site, levels: tuple[Level, ...], inside: frozenset[str]) -> tuple[int, int]:
+    """Level and cut of a site, as far out as what it depends on allows."""
+    outside = [
+        (number, index, loop)
+        for number, level in enumerate(levels[: site.depth])
+        for index, loop in enumerate(level.loops)
+        if loop_key(loop.dim, number) not in inside
+    ]
+    while outside and outside[-1][2].dim not in site.operand.dims:
+        outside.pop()
+    return (outside[-1][0], outside[-1][1] + 1) if outside else (0, 0)
+
+
+def _outside(levels: tuple[Level, ...], level: int, cut: int) -> list[Loop]:
+    outer = [loop for each in levels[:level] for loop in each.loops]
+    return [*outer, *levels[level].loops[:cut]]
+
+
+def _layout(space: Space, site: Site, tiles: Map[str, int]) -> Layout:
+    """Layout of one copy of a tile (of one instance's part of it), in whole words of its memory."""
+    resident = {**space.extents, **tiles}
+    if site.lanes:
+        made = lane_layout(site, resident, space.steps)
+    else:
+        made = tile_layout(site.operand, resident, space.inner, site.packing)
+    return replace(made, bytes=round_up(made.bytes, site.memory.word_bytes))
+
+
+def _placement(space: Space, draft: _Draft, at: tuple[int, ...]) -> Placement:
+    operand = draft.site.operand
     home = Layout((), 0)
-    if operand.role is not Role.PARTIAL:
-        home = home_layout(operand, space.inner, space.memory)
+    lost = draft.site.spills and any(d in space.reduced for d in draft.cut_dims)
+    if operand.role is not Role.PARTIAL or lost:
+        home = home_layout(operand, space.inner, draft.site.packing)
     return Placement(
-        memory=operand.memory,
+        memory=draft.site.memory.name,
         port=operand.port,
         tensor=operand.tensor,
         role=operand.role,
         dtype=operand.dtype,
-        cut=cut,
-        copies=copies,
-        layout=layout,
+        cut=draft.cut,
+        copies=draft.copies,
+        layout=draft.layout,
         addresses=at,
         home=home,
+        level=draft.level,
     )
+
+
+def _follower(space: Space, site: Site, leader: Placement) -> Placement:
+    """Where the whole tensor lies off chip, and when its parts are exchanged."""
+    operand = site.operand
+    return Placement(
+        memory=site.memory.name,
+        port=operand.port,
+        tensor=operand.tensor,
+        role=operand.role,
+        dtype=operand.dtype,
+        cut=leader.cut,
+        copies=1,
+        layout=Layout((), 0),
+        addresses=(),
+        home=home_layout(operand, space.inner, site.packing),
+        level=leader.level,
+    )
+
+
+def _all_addresses(
+    space: Space, choice: Choice, drafts: list[_Draft]
+) -> dict[str, tuple[int, ...]]:
+    """Addresses of the copies of every site, memory by memory."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name in dict.fromkeys(d.site.memory.name for d in drafts):
+        own = [d for d in drafts if d.site.memory.name == name]
+        buffers = [(d.site.key, d.copies, d.layout.bytes) for d in own]
+        memory = own[0].site.memory
+        if name == space.memory.name:
+            places = addresses_of(space, space.plans[choice.plan], buffers)
+        else:
+            packed = dict(_packed(buffers, 0, memory.size_bytes, memory.word_bytes))
+            places = [packed[key] for key, _, _ in buffers]
+        found.update(zip((d.site.key for d in own), places, strict=True))
+    return found
 
 
 def addresses_of(

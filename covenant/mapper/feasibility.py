@@ -24,7 +24,7 @@ from covenant.mapper.pins import Pin
 from covenant.mapper.pins_check import unlike, with_tiles
 from covenant.mapper.pins_place import ordered
 from covenant.mapper.search import Search
-from covenant.mapper.space import Space, space_of
+from covenant.mapper.space import Space, routed_spaces
 from covenant.mapper.windows import fused_forms
 
 _SECONDS = 10.0
@@ -50,11 +50,12 @@ def pinned_spaces(spaces: Sequence[Space], pins: Sequence[Pin]) -> list[Space]:
 
 
 def spaces_of(codelet: Codelet, acg: Acg) -> list[Space]:
-    """The space of every binding, also of the fused forms."""
+    """The spaces of every binding, also of the fused forms."""
     plain = match(codelet, acg).bindings
+    fused = fused_forms(codelet, acg, plain)
     return [
-        *(space_of(codelet, acg, binding) for binding in plain),
-        *(space_of(f.codelet, acg, f.binding) for f in fused_forms(codelet, acg, plain)),
+        *(s for binding in plain for s in routed_spaces(codelet, acg, binding)),
+        *(s for f in fused for s in routed_spaces(f.codelet, acg, f.binding)),
     ]
 
 

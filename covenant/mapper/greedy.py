@@ -1,14 +1,13 @@
 """A first mapping for the solver to start from: coordinate descent over tile sizes.
 
-In: a `Space` and the memory's words. Out: a `Choice` and its latency, or None. Deterministic and
-quick, with the solver's own tables and `cost`'s paths; it proves nothing.
+In: a `Space` and the words of its banked memory. Out: a `Choice` and its latency, or None.
+Deterministic and quick, with the solver's own tables and `cost`'s paths; it proves nothing.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from math import prod
 
 from covenant.mapper.banking import (
@@ -20,46 +19,65 @@ from covenant.mapper.banking import (
     reader_loss,
     shared_loss,
 )
-from covenant.mapper.cost import Jobs, Moves, longest_paths, outer_steps
+from covenant.mapper.cost import Moves, Tally, ends, longest_paths
 from covenant.mapper.extract import Choice
 from covenant.mapper.mapping import Role
-from covenant.mapper.operands import Operand
-from covenant.mapper.space import Row, Space, reduction_columns
+from covenant.mapper.sites import Site
+from covenant.mapper.space import Row, Space, loop_key
 
 _SWEEPS = 3
 
 
 class _Descent:
-    """Evaluates choices of one loop order; what stays on chip altogether is part of the order."""
+    """Evaluates choices of one loop order, the same at every level."""
 
-    def __init__(self, space: Space, words: int, order: tuple[str, ...], resident: frozenset[str]):
+    def __init__(self, space: Space, words: int, order: tuple[str, ...]) -> None:
         self.space = space
         self.words = words
         self.order = order
-        self.resident = resident
+        self.nest = [(level, d) for level in range(space.levels) for d in order]
         self.plan = 0
         self.operands = {o.port: o for o in space.operands}
-        self.reductions: dict[tuple[int, ...], tuple[int, int, int, int, int]] = {}
+        self.followed = {s.follows for s in space.sites}
+        self.tallies: dict[tuple[int, ...], Tally] = {}
+        self.legal = {d: _divisors(space.rows[d]) for d in order}
 
     def choice(self, rows: dict[str, int]) -> Choice:
         """The cuts of an order: as far inside as each operand's dims allow."""
-        active = [d for d in self.order if rows[d]]
-        inside = {}
-        for operand in self.space.operands:
-            cut = 0 if operand.port in self.resident else len(active)
-            while cut and active[cut - 1] not in operand.dims:
-                cut -= 1
-            if operand.role is Role.PARTIAL:
-                reduced = [i for i, d in enumerate(active) if d in self.space.reduced]
-                cut = min([cut, *reduced])
-            inside[operand.port] = frozenset(self.order) - frozenset(active[:cut])
-        double = frozenset(
-            o.port
-            for o in self.space.operands
-            if o.role is not Role.PARTIAL
-            and any(d not in inside[o.port] for d in o.dims if d in active)
-        )
-        return Choice(dict(rows), inside, double, self.plan)
+        active = [(level, d) for level, d in self.nest if self._cuts(rows, level, d)]
+        inside: dict[str, frozenset[str]] = {}
+        double: set[str] = set()
+        for site in self.space.sites:
+            if site.follows:
+                inside[site.key] = frozenset()
+                continue
+            loops = [x for x in active if x[0] < site.depth]
+            stuck = site.operand.role is Role.PARTIAL and site.outer is None
+            if stuck:
+                reduced = [i for i, (_, d) in enumerate(loops) if d in self.space.reduced]
+                loops = loops[: min([len(loops), *reduced])]
+            while loops and loops[-1][1] not in site.operand.dims:
+                loops.pop()
+            inside[site.key] = self._inside(site, loops, active)
+            still = stuck and site.key not in self.followed
+            if not still and any(d in site.operand.dims for _, d in loops):
+                double.add(site.key)
+        return Choice(dict(rows), inside, frozenset(double), self.plan)
+
+    def _inside(
+        self, site: Site, outside: list[tuple[int, str]], active: list[tuple[int, str]]
+    ) -> frozenset[str]:
+        """Keys of the loops inside a cut; those of outer levels lie outside, whatever their
+        trips."""
+        level = outside[-1][0] if outside else 0
+        out = {loop_key(d, n) for n, d in outside}
+        out |= {loop_key(d, n) for n in range(level) for d in self.order}
+        keys = {loop_key(d, n) for n in range(site.depth) for d in self.order}
+        return frozenset(keys - out)
+
+    def _cuts(self, rows: dict[str, int], level: int, dim: str) -> bool:
+        enclosing = rows[loop_key(dim, level - 1)] if level else 0
+        return rows[loop_key(dim, level)] != enclosing
 
     def latency(self, rows: dict[str, int]) -> int | None:
         """Cycles of a choice, None when it does not fit."""
@@ -67,47 +85,62 @@ class _Descent:
         space = self.space
         moves: dict[str, Moves] = {}
         sizes: dict[str, int] = {}
-        split = any(rows[d] for d in rows if d in space.reduced)
-        for operand in space.operands:
-            size, moves[operand.port] = self._operand(operand, choice)
-            if operand.role is not Role.PARTIAL or split:
-                sizes[operand.port] = size
-        named = {d: space.rows[d][i] for d, i in rows.items()}
-        jobs, steps, partials = self._jobs(rows, named)
-        planned = self._banks(sizes, choice, moves, steps, partials)
-        if planned is None:
+        innermost = {d: rows[loop_key(d, space.levels - 1)] for d in self.order}
+        split = any(innermost[d] for d in innermost if d in space.reduced)
+        tiles: dict[str, dict[str, int]] = {}
+        for site in sorted(space.sites, key=lambda s: bool(s.follows)):
+            tiles[site.key] = tiles[site.follows] if site.follows else self._tile(site, choice)
+            size, move = self._site(site, tiles[site.key])
+            if site.outer is not None:
+                moves[site.key] = move
+            if site.operand.role is not Role.PARTIAL or split or site.operand.kept:
+                sizes[site.key] = 0 if site.follows else size
+        if not self._fits(sizes, choice):
             return None
-        lost, self.plan = planned
-        jobs = replace(jobs, compute=jobs.compute + lost)
-        single = frozenset(o.port for o in space.operands) - choice.double
-        longest = max(value for _, value in longest_paths(space, jobs, moves, single))
-        return longest + moves[space.stores[0].port].last + space.machine.start + space.machine.end
+        tally = self._tally(innermost)
+        lost = 0
+        if space.banked:
+            planned = self._banks(sizes, choice, moves, tally)
+            if planned is None:
+                return None
+            lost, self.plan = planned
+        single = frozenset(s.key for s in space.sites) - choice.double
+        work = tally.work(space, lost)
+        longest = max(v for _, v in longest_paths(space, work, tally.launches, moves, single))
+        return longest + ends(space, moves) + space.machine.start + space.machine.end
+
+    def _fits(self, sizes: dict[str, int], choice: Choice) -> bool:
+        used: dict[str, int] = {}
+        limits: dict[str, int] = {}
+        for key, size in sizes.items():
+            site = self.space.site(key)
+            memory = site.memory
+            words = -(-size * site.word_bytes // memory.word_bytes)
+            copies = 2 if key in choice.double else 1
+            used[memory.name] = used.get(memory.name, 0) + copies * words
+            limits[memory.name] = memory.size_bytes // memory.word_bytes
+        limits[self.space.memory.name] = self.words
+        return all(total <= limits[name] for name, total in used.items())
 
     def _banks(
-        self,
-        sizes: dict[str, int],
-        choice: Choice,
-        moves: dict[str, Moves],
-        steps: int,
-        partials: int,
+        self, every: dict[str, int], choice: Choice, moves: dict[str, Moves], tally: Tally
     ) -> tuple[int, int] | None:
         """Fewest cycles lost to bank conflicts and the plan for it, None when nothing fits."""
         space = self.space
         group = self.words // group_count(space.memory)
+        sizes = {o.port: every[o.port] for o in space.banked if o.port in every}
         copies = {p: 2 if p in choice.double else 1 for p in sizes}
-        if sum(size * copies[p] for p, size in sizes.items()) > self.words:
-            return None
         best: tuple[int, int] | None = None
         for index, plan in enumerate(space.plans):
             lost = 0
             if plan.shared:
-                numerator, denominator = shared_loss(space.memory, space.operands)
-                lost = -(-steps * numerator // denominator)
+                numerator, denominator = shared_loss(space.memory, space.banked)
+                lost = -(-tally.steps * numerator // denominator)
             else:
                 others = sum(s * copies[p] for p, s in sizes.items() if p not in plan.groups)
-                guests = PARTIAL_WEIGHT * partials + sum(
+                guests = PARTIAL_WEIGHT * space.machine.partial_words * tally.partials + sum(
                     moves[o.port].words
-                    for o in space.operands
+                    for o in space.banked
                     if o.port not in plan.groups and o.role is not Role.PARTIAL
                 )
                 fits = True
@@ -120,79 +153,114 @@ class _Descent:
                     fits &= sizes[port] <= copy_limit(plan, port, group, copies[port])
                     own = moves[port].words if copies[port] == 2 and collides(plan, port) else 0
                     accesses = own + (2 * guests if port == plan.host else 0)
-                    lost += reader_loss(space.memory, plan, self.operands[port], steps, accesses)
+                    lost += reader_loss(
+                        space.memory, plan, self.operands[port], tally.steps, accesses
+                    )
                 if not fits:
                     continue
             if best is None or lost < best[0]:
                 best = lost, index
         return best
 
-    def _jobs(self, rows: dict[str, int], named: dict[str, Row]) -> tuple[Jobs, int, int]:
-        """Compute jobs, array steps, words of partial sums written."""
-        space = self.space
-        key = tuple(rows.get(d, 0) for d in space.reduced)
-        if key not in self.reductions:
-            self.reductions[key] = reduction_columns(space, named)
-        cycles, first, last, steps, chunks = self.reductions[key]
-        outer = outer_steps(space, named)
-        launches = prod(r.trips for r in named.values())
-        compute = outer[0] * cycles + launches * space.machine.launch_overhead
-        partials = space.machine.partial_words * outer[0] * (chunks - 1)
-        jobs = Jobs(compute, outer[1] * first, outer[2] * last, launches)
-        return jobs, outer[0] * steps, partials
+    def _tally(self, innermost: dict[str, int]) -> Tally:
+        key = tuple(innermost.values())
+        if key not in self.tallies:
+            rows = {d: self.space.rows[d][i] for d, i in innermost.items()}
+            self.tallies[key] = Tally.of(self.space, rows)
+        return self.tallies[key]
 
-    def _operand(self, operand: Operand, choice: Choice) -> tuple[int, Moves]:
-        space, port = self.space, operand.port
-        inside = choice.inside[port]
-        row = {d: 0 if d in inside else choice.rows[d] for d in space.tiled}
-        trips = prod(space.rows[d][row[d]].trips for d in space.tiled if d in operand.dims)
+    def _tile(self, site: Site, choice: Choice) -> dict[str, int]:
+        """Row of the resident tile by dim."""
+        found = dict.fromkeys(self.order, 0)
+        for level in range(site.depth):
+            for dim in self.order:
+                key = loop_key(dim, level)
+                if key not in choice.inside[site.key]:
+                    found[dim] = choice.rows[key]
+        return found
+
+    def _site(self, site: Site, row: dict[str, int]) -> tuple[int, Moves]:
+        space, operand = self.space, site.operand
+        trips = prod(space.rows[d][i].trips for d, i in row.items() if d in operand.dims)
         repeats = 1
-        if operand.role in (Role.INPUT, Role.CONSTANT):
-            repeats = prod(
-                space.rows[d][row[d]].trips for d in space.tiled if d not in operand.dims
-            )
+        if operand.role is not Role.OUTPUT and site.repeats:
+            once = space.reduced if site.follows else ()
+            others = [d for d in row if d not in operand.dims and d not in once]
+            repeats = prod(space.rows[d][row[d]].trips for d in others)
         size = total = first = last = words = 1
-        for table in space.tables[port]:
+        for table in space.tables[site.key]:
             made = table.rows[tuple(row[d] for d in table.dims)]
             size *= made.size
             total *= made.total
             first *= made.first
             last *= made.last
             words *= made.words
-        setup = space.setup(operand)
-        exchanges = repeats * trips
+        setup, times = space.setup(site), site.times
+        one = total * times + trips * setup
+        out, back = repeats, 0
+        if operand.role is Role.PARTIAL:
+            back = repeats - (0 if site.started and not site.spills else 1)
+            out = back if site.spills else repeats
         return size, Moves(
-            port,
-            exchanges,
-            repeats * total + exchanges * setup,
-            first + setup,
-            last + setup,
-            repeats * words,
+            operand.port,
+            repeats * trips,
+            out * one,
+            first * times + setup,
+            last * times + setup,
+            out * words * times,
+            back * one,
+            back * words * times,
         )
 
     def run(self) -> tuple[int, dict[str, int]] | None:
-        """Best rows found from the smallest tiles, one dim at a time."""
-        rows = {d: len(self.space.rows[d]) - 1 for d in self.order}
+        """Best rows found from the smallest tiles, one loop at a time."""
+        rows = {loop_key(d, n): len(self.space.rows[d]) - 1 for n, d in self.nest}
         best = self.latency(rows)
         if best is None:
             return None
         for _ in range(_SWEEPS):
             before = best
-            for dim in self.order:
+            for level, dim in self.nest:
                 for index in range(len(self.space.rows[dim])):
-                    found = self.latency({**rows, dim: index})
+                    changed = self._changed(rows, level, dim, index)
+                    found = self.latency(changed)
                     if found is not None and found < best:
-                        best, rows = found, {**rows, dim: index}
+                        best, rows = found, changed
             if best == before:
                 break
         return best, rows
 
+    def _changed(self, rows: dict[str, int], level: int, dim: str, index: int) -> dict[str, int]:
+        """Rows with one loop's tile changed, and those around it where they no longer nest."""
+        changed = {**rows, loop_key(dim, level): index}
+        for outer in reversed(range(level)):
+            if (
+                changed[loop_key(dim, outer + 1)]
+                not in self.legal[dim][changed[loop_key(dim, outer)]]
+            ):
+                changed[loop_key(dim, outer)] = changed[loop_key(dim, outer + 1)]
+        for inner in range(level + 1, self.space.levels):
+            legal = self.legal[dim][changed[loop_key(dim, inner - 1)]]
+            if changed[loop_key(dim, inner)] not in legal:
+                changed[loop_key(dim, inner)] = max(legal)
+        return changed
+
+
+def _divisors(rows: tuple[Row, ...]) -> list[frozenset[int]]:
+    """For every tile those that may lie inside it."""
+    return [
+        frozenset(
+            j for j, other in enumerate(rows) if j >= i and (i == 0 or one.tile % other.tile == 0)
+        )
+        for i, one in enumerate(rows)
+    ]
+
 
 def first_choice(space: Space, words: int) -> tuple[int, Choice] | None:
-    """The best choice over a few loop orders and what may stay on chip."""
+    """The best choice over a few loop orders."""
     best: tuple[int, Choice] | None = None
-    for order, resident in _plans(space):
-        descent = _Descent(space, words, order, resident)
+    for order in _orders(space):
+        descent = _Descent(space, words, order)
         found = descent.run()
         if found is not None and (best is None or found[0] < best[0]):
             descent.latency(found[1])
@@ -200,10 +268,11 @@ def first_choice(space: Space, words: int) -> tuple[int, Choice] | None:
     return best
 
 
-def _plans(space: Space) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
+def _orders(space: Space) -> Iterator[tuple[str, ...]]:
     """Orders of the kinds of dims (columns, lanes' own, reduction), dims of a kind in the order of
     `inner`."""
-    strided = next(o for o in space.loads if o.strided)
+    inputs = [o for o in space.loads if not o.follows and not o.record_bytes]
+    strided = next((o for o in inputs if o.strided), inputs[0])
     kinds: dict[str, list[str]] = {"column": [], "lane": [], "reduction": []}
     for dim in space.tiled:
         reduced = dim in space.reduced
@@ -213,4 +282,4 @@ def _plans(space: Space) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
         dims = tuple(itertools.chain.from_iterable(order))
         if dims not in seen:
             seen.add(dims)
-            yield dims, frozenset()
+            yield dims

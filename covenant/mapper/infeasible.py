@@ -12,6 +12,7 @@ from covenant.codelets.ir import Codelet, Role
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span, fail
 from covenant.mapper.candidates import Binding, Refusal
 from covenant.mapper.mapping import Mapping
+from covenant.mapper.mapping import Role as MappedRole
 from covenant.mapper.pins import AddressPin, Pin
 from covenant.mapper.space import Space
 
@@ -50,9 +51,10 @@ def no_binding(codelet: Codelet, acg: Acg, refusals: Sequence[Refusal]) -> Coven
 
 def no_path(codelet: Codelet, acg: Acg, space: Space) -> CovenantError | None:
     """An operand cannot be brought to the on-chip memory, or the result cannot leave it."""
-    for operand in (*space.loads, *space.stores):
-        if not space.paths[operand.port].bus:
-            leaves = operand in space.stores
+    for site in space.moved:
+        operand = site.operand
+        if not site.road.bus:
+            leaves = operand.role is MappedRole.OUTPUT
             ends = ("from", "off chip") if leaves else ("from off chip to", "")
             words = " ".join(w for w in (ends[0], f"'{operand.memory}'", ends[1]) if w)
             return fail(

@@ -192,6 +192,8 @@ class Mapping:
     placements: tuple[Placement, ...]
     proof: Proof
     fused: tuple[str, ...] = ()
+    rewriting: str = ""
+    """The form of the codelet whose steps are bound, "" as it is written (`mapper.rewrite`)."""
 
     def placement(self, port: str) -> Placement:
         """The innermost placement of a port; KeyError when it has none."""

@@ -7,7 +7,7 @@ costs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from covenant.acg.graph import Acg, Capability, Compute, Port, Record, Transfer
 from covenant.codelets.ir import Codelet, Source, Tensor
@@ -16,7 +16,9 @@ from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Ref
 from covenant.mapper.candidates import Binding, is_strided
+from covenant.mapper.joints import capability_at, joints
 from covenant.mapper.mapping import Role, StepBinding
+from covenant.mapper.rewrite import main_step, rewritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,11 @@ class Operand:
     indices: subscripts of its axes over codelet dims; shape: extents of these axes. beat: (codelet
     dim or "", elements) per dim of the port's tile, outermost first, the last one packed; for a
     record only its own dim. strided: lanes have a stride of their own, else a beat is contiguous.
-    record_bytes: size of one record, 0 for tensors. stream: transfer node between memory and
-    compute node. source: of an input whose rows overlap off chip (`mapper.windows`).
+    record_bytes: size of one record, 0 for tensors. stream: transfer node between `memory` and
+    compute node. source: of an input whose rows overlap off chip (`mapper.windows`). follows: port
+    whose tile it is moved with, for what passes between the off-chip memory and a node of its own,
+    e.g. results that a node writes off chip; "" for what is placed. kept: partial sums that lie in
+    a memory even when one launch runs the whole reduction.
     """
 
     port: str
@@ -45,6 +50,8 @@ class Operand:
     source: Source | None = None
     once: bool = False
     """Whether a launch reads it once, before its first step: a table."""
+    follows: str = ""
+    kept: bool = False
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -78,24 +85,31 @@ class Operand:
 
 def capability_of(acg: Acg, step: StepBinding) -> Capability:
     """The capability a step is bound to."""
-    for capability in acg.compute(step.node).capabilities:
-        if capability.name == step.capability:
-            return capability
-    raise KeyError(step.capability)
+    return capability_at(acg, step)
+
+
+def main_capability(acg: Acg, codelet: Codelet, binding: Binding) -> Capability:
+    """The capability that runs the reduction."""
+    return capability_at(acg, binding.steps[main_step(rewritten(codelet, binding.rewriting))])
 
 
 def step_extents(acg: Acg, codelet: Codelet, binding: Binding) -> dict[str, int]:
     """Elements of every bound codelet dim in one array step; other dims advance by one per step."""
-    step = binding.steps[0]
-    extents = capability_of(acg, step).extents
+    main = main_step(rewritten(codelet, binding.rewriting))
+    extents = capability_of(acg, binding.steps[main]).extents
     found = {d.name: 1 for d in codelet.dims}
-    found.update({dim: extents.get(name, 1) for name, dim in step.dims})
+    found.update({dim: extents.get(name, 1) for name, dim in binding.steps[main].dims})
     return found
+
+
+def _chained(acg: Acg, binding: Binding, index: int) -> bool:
+    """Whether a step takes the result of the one before over a chain edge."""
+    return index > 0 and acg.compute(binding.steps[index].node).after != ""
 
 
 def lane_count(acg: Acg, binding: Binding, index: int, name: str) -> int:
     """Extent of a dim of step `index`: for a chained step that of the node it follows."""
-    while index:
+    while _chained(acg, binding, index):
         capability = capability_of(acg, binding.steps[index])
         before = capability_of(acg, binding.steps[index - 1])
         names = [t.name for t in (capability.statement.target, *capability.statement.refs)]
@@ -107,36 +121,59 @@ def lane_count(acg: Acg, binding: Binding, index: int, name: str) -> int:
         position = [i.dims for i in chain.indices].index((name,))
         name = before.statement.target.indices[position].dims[0]
         index -= 1
-    return capability_of(acg, binding.steps[0]).extents.get(name, 1)
+    return capability_of(acg, binding.steps[index]).extents.get(name, 1)
 
 
 def reduction_dims(codelet: Codelet) -> tuple[str, ...]:
-    """Dims of the first step that its target lacks, in codelet order."""
-    target = {d for i in codelet.steps[0].target.indices for d in i.dims}
-    read = {d for r in codelet.steps[0].refs for i in r.indices for d in i.dims}
+    """Dims of the reducing step that its target lacks, in codelet order."""
+    step = codelet.steps[main_step(codelet)]
+    target = {d for i in step.target.indices for d in i.dims}
+    read = {d for r in step.refs for i in r.indices for d in i.dims}
     return tuple(d.name for d in codelet.dims if d.name in read and d.name not in target)
 
 
+def swept_dims(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[str, ...]:
+    """Dims iterated while the stationary operand stays in the node: those it lacks; none where
+    nothing stays. A result that leaves over a chain is stationary."""
+    form = rewritten(codelet, binding.rewriting)
+    main = main_step(form)
+    capability = capability_of(acg, binding.steps[main])
+    chained = main + 1 < len(binding.steps) and _chained(acg, binding, main + 1)
+    if chained or capability.keeps_result:
+        return reduction_dims(codelet)
+    tensor = dict(binding.steps[main].tensors).get(capability.stationary, "")
+    if not tensor:
+        return ()
+    kept = {d for i in _ref(form, main, tensor).indices for d in i.dims}
+    return tuple(d.name for d in codelet.dims if d.name not in kept)
+
+
 def operands(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Operand, ...]:
-    """Everything a binding places, in port order: inputs, records, partial sums, result."""
+    """Everything a binding places or moves, in port order: inputs, records, partial sums,
+    result."""
+    codelet = rewritten(codelet, binding.rewriting)
+    main = main_step(codelet)
     found: list[Operand] = []
     last = len(binding.steps) - 1
     result: list[Operand] = []
+    partial = _partial_operand(codelet, acg, binding, main)
+    off_chip = {m.name for m in acg.off_chip}
     for index, step in enumerate(binding.steps):
         capability = capability_of(acg, step)
         written = capability.statement.target.name
         for port in capability.ports:
             tensor = dict(step.tensors).get(port.name, "")
-            if not tensor or not port.tile:
+            local = tensor and codelet.tensor(tensor).role is TensorRole.LOCAL
+            if not tensor or not port.tile or (local and index != last and port.name == written):
                 continue
-            if port.name != written:
-                found.append(_tensor_operand(codelet, acg, binding, index, port, port.stream))
-            elif index == last:
-                result.append(
-                    _tensor_operand(codelet, acg, binding, index, port, port.stream or port.spill)
-                )
+            stream = port.stream or (port.spill if port.name == written else "")
+            if not stream or (local and partial is not None and partial.tensor == tensor):
+                continue
+            made = _tensor_operand(codelet, acg, binding, index, port, stream)
+            if partial is not None and made.memory in off_chip:
+                made = replace(made, follows=partial.port)
+            (result if port.name == written else found).append(made)
     found += [_record_operand(codelet, acg, binding, n, r) for n, r in _records(acg, binding)]
-    partial = _partial_operand(codelet, acg, binding)
     return (*found, *([partial] if partial else []), *result)
 
 
@@ -181,17 +218,24 @@ def _tensor_operand(
     )
 
 
-def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding) -> Operand | None:
-    """Partial sums of the first step, when its capability can resume a reduction."""
-    step = binding.steps[0]
+def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) -> Operand | None:
+    """Partial sums of the reducing step, when its capability can resume a reduction or another step
+    meets them in a memory."""
+    step = binding.steps[main]
     capability = capability_of(acg, step)
     target = capability.statement.target.name
     port = next((p for p in capability.ports if p.name == target), None)
-    if port is None or not port.partial or not port.spill or not port.tile:
+    if port is None or not port.tile or not (port.stream or port.spill):
         return None
-    dims = dict(step.dims)
-    ref = codelet.steps[0].target
+    ref = codelet.steps[main].target
     tensor = codelet.tensor(ref.name)
+    met = {j.step for j in joints(codelet, acg, binding.steps) if j.step != main}
+    if tensor.role is not TensorRole.LOCAL or not (met or (port.partial and port.spill)):
+        return None
+    chained = main + 1 < len(binding.steps) and _chained(acg, binding, main + 1)
+    stays = chained or capability.keeps_result
+    dims = dict(step.dims)
+    stream = port.partial or port.stream
     return Operand(
         port=port.name,
         tensor=tensor.name,
@@ -199,12 +243,13 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding) -> Operand | 
         dtype=tensor.dtype,
         indices=ref.indices,
         shape=tensor.shape,
-        beat=tuple((dims.get(d, ""), lane_count(acg, binding, 0, d)) for d in port.tile),
+        beat=tuple((dims.get(d, ""), lane_count(acg, binding, main, d)) for d in port.tile),
         strided=True,
         record_bytes=0,
-        stream=port.partial,
-        memory=stream_memory(acg, acg.transfer(port.partial)),
+        stream=stream,
+        memory=stream_memory(acg, acg.transfer(stream)),
         pad=None,
+        kept=bool(met) or not stays,
     )
 
 
@@ -224,7 +269,7 @@ def record_fields(acg: Acg, binding: Binding, record: Record) -> dict[str, tuple
     """Field of a record -> (codelet tensor or "", dtype); fields of unused capabilities are kept
     with the dtype of any port of that name, since the record's shape is fixed in hardware."""
     bound = {p: t for step in binding.steps for p, t in step.tensors}
-    chain = acg.chain(binding.steps[0].node)
+    chain = [node for step in binding.steps for node in acg.chain(step.node)]
     dtypes = {p.name: p.dtypes[0] for n in chain for c in n.capabilities for p in c.ports}
     return {f: (bound.get(f, ""), dtypes[f]) for f in record.fields}
 

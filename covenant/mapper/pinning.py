@@ -25,6 +25,7 @@ from covenant.mapper.pins import (
     TilePin,
 )
 from covenant.mapper.pins_check import keeps_banks, tile_rows
+from covenant.mapper.space import loop_key
 
 
 def restrict(model: Model, pins: Sequence[Pin]) -> None:
@@ -33,13 +34,15 @@ def restrict(model: Model, pins: Sequence[Pin]) -> None:
         match pin.decision:
             case TilePin() as tile:
                 _tile(model, tile)
-            case OrderPin(_, dims):
-                _order(model, dims)
+            case OrderPin(memory, dims):
+                _order(model, dims, _level(model, memory))
             case CutPin() as cut:
                 _cut(model, cut)
-            case CopiesPin(operand, _, copies):
-                for residency in _of(model, operand):
-                    model.proto.add(model.double[residency.operand.port] == copies - 1)
+            case CopiesPin(operand, memory, copies):
+                for residency in _of(model, operand, memory):
+                    key = residency.site.key
+                    if key in model.double:
+                        model.proto.add(model.double[key] == copies - 1)
             case BanksPin() as banks:
                 plans = model.space.plans
                 _plans(model, [keeps_banks(banks, plan) for plan in plans])
@@ -51,14 +54,26 @@ def restrict(model: Model, pins: Sequence[Pin]) -> None:
                 assert_never(never)
 
 
-def _of(model: Model, name: str) -> list[Residency]:
-    return [r for r in model.residencies.values() if name in (r.operand.port, r.operand.tensor)]
+def _of(model: Model, name: str, memory: str = "") -> list[Residency]:
+    """Residencies of a port or tensor, in a memory or, when it is not said which, in all."""
+    return [
+        r
+        for r in model.residencies.values()
+        if name in (r.site.operand.port, r.site.operand.tensor)
+        and memory in ("", r.site.memory.name)
+    ]
+
+
+def _level(model: Model, memory: str) -> int:
+    """The level whose loops iterate the tiles of a memory, the outermost when none is named."""
+    depths = (s.depth for s in model.space.sites if s.memory.name == memory)
+    return next(depths, 1) - 1
 
 
 def _tile(model: Model, pin: TilePin) -> None:
     rows = model.space.rows[pin.dim]
     allowed = [rows.index(row) for row in tile_rows(model.space, pin)]
-    row = model.tiling.row.get(pin.dim)
+    row = model.tiling.row.get(loop_key(pin.dim, _level(model, pin.memory)))
     if row is None:
         if not allowed:
             model.proto.add_bool_or([])
@@ -66,27 +81,34 @@ def _tile(model: Model, pin: TilePin) -> None:
     model.proto.add_allowed_assignments([row], [(i,) for i in allowed])
 
 
-def _order(model: Model, dims: Sequence[str]) -> None:
+def _order(model: Model, dims: Sequence[str], level: int) -> None:
     """A loop that lies inside a cut has all later loops inside it too."""
     tiled = [d for d in dims if d in model.tiling.row]
     for outer, inner in itertools.combinations(tiled, 2):
         looped = model.proto.new_bool_var(f"looped_{outer}_{inner}")
-        model.proto.add(model.tiling.row[outer] >= 1).only_enforce_if(looped)
-        model.proto.add(model.tiling.row[outer] == 0).only_enforce_if(looped.negated())
+        row = model.tiling.row[loop_key(outer, level)]
+        around = model.tiling.row[loop_key(outer, level - 1)] if level else 0
+        model.proto.add(row >= around + 1).only_enforce_if(looped)
+        model.proto.add(row == around).only_enforce_if(looped.negated())
         for residency in model.residencies.values():
-            model.proto.add_implication(
-                residency.inside[outer], residency.inside[inner]
-            ).only_enforce_if(looped)
+            one = residency.inside.get(loop_key(outer, level))
+            other = residency.inside.get(loop_key(inner, level))
+            if one is not None and other is not None:
+                model.proto.add_implication(one, other).only_enforce_if(looped)
 
 
 def _cut(model: Model, pin: CutPin) -> None:
-    for residency in _of(model, pin.operand):
-        for dim, inside in residency.inside.items():
+    for residency in _of(model, pin.operand, pin.memory):
+        level = residency.site.depth - 1
+        own = {d: residency.inside.get(loop_key(d, level)) for d in model.space.tiled}
+        for dim, inside in own.items():
+            if inside is None:
+                continue
             if pin.outside is not None:
                 model.proto.add(inside == int(dim not in pin.outside))
             elif dim in pin.inside:
                 model.proto.add(inside == 1)
-        missing = set(pin.outside or ()) - set(residency.inside)
+        missing = set(pin.outside or ()) - set(own)
         if missing:  # a dim that is not split has no loop
             model.proto.add_bool_or([])
 
@@ -104,7 +126,7 @@ def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
     group = memory.size_bytes // (memory.banks // memory.views[-1])
     last = memory.size_bytes * (len(memory.views) - 1)
     for residency in _of(model, pin.operand):
-        port = residency.operand.port
+        port = residency.site.operand.port
         if port in plan.groups:
             start = reader_base(memory, plan, port) + plan.groups[port][0] * group
             if pin.addresses[0] != start:

@@ -26,13 +26,21 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def inner_order(codelet: Codelet, placed: Sequence[Operand]) -> tuple[str, ...]:
-    """Order of the loops one launch absorbs: dims that all inputs share, then those the lanes do
-    not know (columns), then the lanes' own, innermost the reduction. So a record of columns serves
-    as many steps as possible, and an input without the lanes' dims repeats one run."""
+def inner_order(
+    codelet: Codelet, placed: Sequence[Operand], swept: Sequence[str]
+) -> tuple[str, ...]:
+    """Order of the loops one launch absorbs: outside those of the stationary operand, innermost the
+    `swept` ones, which it lacks. Where sums are stationary: dims that all inputs share, then those
+    the lanes do not know (columns), then the lanes' own, innermost the reduction. So a record of
+    columns serves as many steps as possible, and an input without the lanes' dims repeats one
+    run."""
     reduced = reduction_dims(codelet)
+    if set(swept) != set(reduced):
+        names = [d.name for d in codelet.dims]
+        return (*(d for d in names if d not in swept), *(d for d in names if d in swept))
     rest = [d.name for d in codelet.dims if d.name not in reduced]
-    inputs = [o for o in placed if o.role in (Role.INPUT, Role.CONSTANT) and not o.record_bytes]
+    loaded = (o for o in placed if o.role in (Role.INPUT, Role.CONSTANT) and not o.follows)
+    inputs = [o for o in loaded if not o.record_bytes]
     strided = next((o for o in inputs if o.strided), inputs[0])
     shared = [d for d in rest if all(d in o.dims for o in inputs)]
     columns = [d for d in rest if d not in strided.dims]

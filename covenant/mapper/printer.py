@@ -31,6 +31,8 @@ def show(mapping: Mapping) -> str:
     lines = [f"mapping {mapping.codelet} on {mapping.architecture}: {_proof(mapping.proof)}"]
     if mapping.fused:
         lines.append(f"  {', '.join(mapping.fused)} run as one dim, {'_'.join(mapping.fused)}")
+    if mapping.rewriting:
+        lines.append(f"  {mapping.rewriting}")
     for number, step in enumerate(mapping.steps, start=1):
         lines.append(f"  step {number}: {_step(step)}")
     lines += _nest(mapping)
@@ -134,6 +136,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
             }
             for level in mapping.levels
         ],
+        "rewriting": mapping.rewriting,
         "inner": list(mapping.inner),
         "placements": [_placement_json(p) for p in mapping.placements],
         "proof": {
@@ -215,6 +218,7 @@ def from_json(tree: dict[str, Any]) -> Mapping:
             int(proof["pins"]),
         ),
         fused=tuple(str(d) for d in tree.get("fused", ())),
+        rewriting=str(tree["rewriting"]),
     )
 
 

@@ -124,7 +124,7 @@ def measure(model: Model, term: Term) -> Measure:
     if term is Term.LATENCY:
         return Measure(model.latency, 1)
     if term is Term.DRAM:
-        return Measure(model.dram_words, model.space.memory.word_bytes)
+        return Measure(model.dram_words, model.space.dram_unit)
     flat = cp_model.FlatIntExpr(model.energy)
     unit = gcd(flat.offset, *flat.coeffs) or 1
     scaled = [c // unit * v for c, v in zip(flat.coeffs, flat.vars, strict=True)]

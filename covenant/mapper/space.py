@@ -1,9 +1,10 @@
-"""The mapping space of one binding: tile choices per dim, and the machine's constants.
+"""The mapping space of one binding: tile choices per dim and level, and the machine's constants.
 
-In: codelet, architecture, binding. Out: a `Space`, read by the constraint families, `cost` and the
-extraction of a mapping. Choices left out on purpose (both keep the optimum or nearly so):
-per trip count only the smallest tile of each granularity; a dim of the reduction that shares an
-axis with another dim (a filter window), or holds one, is not split.
+In: codelet, architecture, binding, routes of the operands. Out: a `Space`, read by the constraint
+families, `cost` and the extraction of a mapping. Choices left out on purpose (they keep the optimum
+or nearly so): per trip count only the smallest tile of each granularity; inner tiles divide outer
+ones that are cut; with one level a dim of the reduction that shares an axis with another dim (a
+filter window) is not split, nor is ever one that holds a window.
 """
 
 from __future__ import annotations
@@ -12,22 +13,18 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import lcm, prod
+from math import gcd, lcm, prod
 
 from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet
 from covenant.mapper.banking import Plan, plans
 from covenant.mapper.candidates import Binding
+from covenant.mapper.machine import Machine, machine_of
 from covenant.mapper.mapping import Role
-from covenant.mapper.operands import (
-    Operand,
-    capability_of,
-    operands,
-    reduction_dims,
-    step_extents,
-)
+from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents, swept_dims
 from covenant.mapper.placement import inner_order
-from covenant.mapper.traffic import Columns, Group, Path, columns, groups, path
+from covenant.mapper.sites import Routes, Site, lane_size, route_choices, sites
+from covenant.mapper.traffic import Columns, Group, Path, columns, groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,11 @@ class Table:
     rows: dict[tuple[int, ...], Columns]
 
 
+def loop_key(dim: str, level: int) -> str:
+    """Name of a loop: that of its dim, for inner levels with the level behind it."""
+    return f"{dim}@{level}" if level else dim
+
+
 @dataclass(frozen=True)
 class Space:
     """Everything about one binding that no decision changes."""
@@ -54,13 +56,18 @@ class Space:
     acg: Acg
     binding: Binding
     memory: Memory
+    """Innermost memory of the first operand; the one whose banks the model knows."""
     operands: tuple[Operand, ...]
+    sites: tuple[Site, ...]
+    levels: int
     inner: tuple[str, ...]
     steps: dict[str, int]
     """Elements of every dim per array step."""
     reduced: tuple[str, ...]
+    swept: tuple[str, ...]
+    """Dims iterated while the stationary operand stays; the innermost of `inner`."""
     rows: dict[str, tuple[Row, ...]]
-    """Tile choices of every dim, the whole extent first; one choice for dims that are not split."""
+    """Tile choices of every dim at any level, the whole extent first; one for dims not split."""
     grains: dict[str, int]
     """Elements of every dim that no tile may split."""
 
@@ -70,42 +77,61 @@ class Space:
         return tuple(d for d in self.inner if len(self.rows[d]) > 1)
 
     @property
+    def loops(self) -> tuple[str, ...]:
+        """Keys of all loops, outermost level first."""
+        return tuple(loop_key(d, level) for level in range(self.levels) for d in self.tiled)
+
+    @property
     def extents(self) -> dict[str, int]:
         """Extent of every dim."""
         return self.codelet.extents
 
+    def site(self, key: str) -> Site:
+        """The site of that key; KeyError when absent."""
+        return {s.key: s for s in self.sites}[key]
+
     @cached_property
     def groups(self) -> dict[str, tuple[Group, ...]]:
-        """Axis groups by port."""
-        return {o.port: groups(o, self.inner) for o in self.operands}
+        """Axis groups by site."""
+        return {s.key: groups(s.operand, self.inner, plain=s.is_plain) for s in self.sites}
 
     @cached_property
     def paths(self) -> dict[str, Path]:
-        """Off-chip path by port."""
-        return {o.port: path(self.acg, o) for o in self.operands}
+        """Road by site."""
+        return {s.key: s.road for s in self.sites}
 
     @cached_property
     def tables(self) -> dict[str, tuple[Table, ...]]:
-        """Columns of every axis group for every combination of tile choices, by port."""
-        return {
-            o.port: tuple(self._table(o, g) for g in self.groups[o.port]) for o in self.operands
-        }
+        """Columns of every axis group for every combination of tile choices, by site."""
+        return {s.key: tuple(self._table(s, g) for g in self.groups[s.key]) for s in self.sites}
 
-    def _table(self, operand: Operand, group: Group) -> Table:
+    def _table(self, site: Site, group: Group) -> Table:
         split = tuple(d for d in group.dims if len(self.rows[d]) > 1)
         tiles = {d: (self.extents[d], 1, self.extents[d]) for d in group.dims}
         rows: dict[tuple[int, ...], Columns] = {}
         for choice in itertools.product(*(enumerate(self.rows[d]) for d in split)):
             for dim, (_, row) in zip(split, choice, strict=True):
                 tiles[dim] = (self.extents[dim], row.trips, row.tile)
-            made = columns(operand, group, tiles, self.memory, self.paths[operand.port])
-            rows[tuple(i for i, _ in choice)] = made
+            rows[tuple(i for i, _ in choice)] = self.columns(site, group, tiles)
         return Table(split, rows)
+
+    def columns(self, site: Site, group: Group, tiles: dict[str, tuple[int, int, int]]) -> Columns:
+        """Factors of an axis group of a site when the dims on it have these tiles."""
+        made = columns(site.operand, group, tiles, site.packing, site.road)
+        return lane_size(site, group, tiles, self.steps, made) if site.lanes else made
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
-        """Divisions of the banks among the buffers."""
-        return plans(self.memory, self.operands)
+        """Divisions of the banks among the buffers; a memory of one bank serves all at its stated
+        bandwidth."""
+        return plans(self.memory, self.banked) if self.memory.banks > 1 else (Plan({}),)
+
+    @property
+    def banked(self) -> tuple[Operand, ...]:
+        """Operands that lie in the memory whose banks matter."""
+        if self.memory.banks == 1:
+            return ()
+        return tuple(o for o in self.operands if o.memory == self.memory.name and not o.follows)
 
     @property
     def loads(self) -> tuple[Operand, ...]:
@@ -118,6 +144,18 @@ class Space:
         return tuple(o for o in self.operands if o.role is Role.OUTPUT)
 
     @property
+    def moved(self) -> tuple[Site, ...]:
+        """Sites whose tiles are exchanged with an outer memory: loads, sums, stores."""
+        order = {Role.INPUT: 0, Role.CONSTANT: 0, Role.PARTIAL: 1, Role.OUTPUT: 2}
+        found = [s for s in self.sites if s.outer is not None]
+        return tuple(sorted(found, key=lambda s: order[s.operand.role]))
+
+    @property
+    def dram_unit(self) -> int:
+        """Bytes that all words between the chip and off-chip memories are multiples of."""
+        return gcd(*(s.word_bytes for s in self.moved if s.outer is not None and s.outer.off_chip))
+
+    @property
     def partial(self) -> Operand | None:
         """Partial sums, None when the reduction cannot be resumed."""
         return next((o for o in self.operands if o.role is Role.PARTIAL), None)
@@ -125,19 +163,11 @@ class Space:
     @cached_property
     def machine(self) -> Machine:
         """Constants of the cost formulas."""
-        return _machine(self)
+        return machine_of(self.codelet, self.acg, self.binding, self.sites)
 
-    def word_energy(self, operand: Operand) -> int:
-        """Femtojoules to move one word of an operand between the memories."""
-        off = self.acg.off_chip[0]
-        if operand.role is Role.OUTPUT:
-            return off.write_femtojoules_per_word + self.memory.read_femtojoules_per_word
-        return off.read_femtojoules_per_word + self.memory.write_femtojoules_per_word
-
-    def setup(self, operand: Operand) -> int:
-        """Cycles every exchange of an operand adds to its channel."""
-        road = self.paths[operand.port]
-        return road.setup_cycles if road.bus else 0
+    def setup(self, site: Site) -> int:
+        """Cycles every exchange of a site adds to its channel."""
+        return site.road.setup_cycles if site.road.bus else 0
 
     def job_steps(self, dim: str, tile: int) -> int:
         """Array steps along a dim for a tile."""
@@ -149,56 +179,55 @@ class Space:
         return (trips - 1) * self.job_steps(dim, tile) + self.job_steps(dim, tail)
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Constants of one binding on one architecture.
-
-    tile_drain: cycles an output tile takes to leave the array at the end of its reduction;
-    partial_drain: the same for raw partial sums, which are read back over the same banks. start and
-    end: fixed cycles before the first data and after the last compute step. launch_words:
-    instruction words per compute launch; move_words: per transfer launch. Energies in femtojoules:
-    per array step (with its stream reads), per output tile, per raw partial tile written and read
-    back. partial_words: words of a raw partial tile.
-    """
-
-    step_cycles: int
-    tile_drain: int
-    partial_drain: int
-    launch_overhead: int
-    start: int
-    end: int
-    launch_words: int
-    move_words: int
-    step_energy: int
-    tile_energy: int
-    partial_energy: int
-    partial_words: int
-
-
-def space_of(codelet: Codelet, acg: Acg, binding: Binding) -> Space:
-    """The space of a binding."""
+def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None = None) -> Space:
+    """The space of a binding, on the shortest routes of ports for which none is given."""
     placed = operands(codelet, acg, binding)
-    inner = inner_order(codelet, placed)
-    steps = step_extents(acg, codelet, binding)
+    shortest = route_choices(codelet, acg, binding, placed)[0]
+    found = sites(codelet, acg, binding, placed, {**shortest, **(routes or {})})
+    swept = swept_dims(codelet, acg, binding)
     reduced = reduction_dims(codelet)
-    memory = acg.memory(placed[0].memory)
+    inner = inner_order(codelet, placed, swept)
+    steps = step_extents(acg, codelet, binding)
+    levels = max(s.depth for s in found)
+    words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
     resumable = any(o.role is Role.PARTIAL for o in placed)
     rows: dict[str, tuple[Row, ...]] = {}
-    grains = {d.name: _grain(placed, d.name, memory.word_bytes) for d in codelet.dims}
+    grains = {d.name: _grain(placed, d.name, words) for d in codelet.dims}
     for dim in codelet.dims:
         window = dim.name in reduced and any(
             dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
         )
-        window = window or any(o.source is not None and o.packed == dim.name for o in placed)
-        whole = (Row(1, dim.extent),)
-        if window or (dim.name in reduced and not resumable):
-            rows[dim.name] = whole
+        whole = any(o.source is not None and o.packed == dim.name for o in placed)
+        whole = whole or (window and levels == 1) or (dim.name in reduced and not resumable)
+        if whole:
+            rows[dim.name] = (Row(1, dim.extent),)
         else:
-            rows[dim.name] = _rows(dim.extent, grains[dim.name], steps[dim.name])
-    return Space(codelet, acg, binding, memory, placed, inner, steps, reduced, rows, grains)
+            rows[dim.name] = _rows(dim.extent, grains[dim.name], steps[dim.name], levels)
+    return Space(
+        codelet=codelet,
+        acg=acg,
+        binding=binding,
+        memory=next(s.memory for s in found if s.key == placed[0].port),
+        operands=placed,
+        sites=found,
+        levels=levels,
+        inner=inner,
+        steps=steps,
+        reduced=reduced,
+        swept=swept,
+        rows=rows,
+        grains=grains,
+    )
 
 
-def _grain(placed: Iterable[Operand], dim: str, word_bytes: int) -> int:
+def routed_spaces(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Space, ...]:
+    """The spaces of a binding, one per combination of routes."""
+    placed = operands(codelet, acg, binding)
+    choices = route_choices(codelet, acg, binding, placed)
+    return tuple(space_of(codelet, acg, binding, routes) for routes in choices)
+
+
+def _grain(placed: Iterable[Operand], dim: str, words: dict[str, int]) -> int:
     """Elements of a dim that no tile may split: words and beats it is packed into."""
     grain = 1
     for operand in placed:
@@ -206,15 +235,19 @@ def _grain(placed: Iterable[Operand], dim: str, word_bytes: int) -> int:
             grain = lcm(grain, operand.beat[0][1] if operand.packed == dim else 1)
             continue
         if operand.packed == dim:
-            grain = lcm(grain, operand.beat[-1][1], operand.block(word_bytes))
+            grain = lcm(grain, operand.beat[-1][1], operand.block(words[operand.port]))
         if not operand.strided and operand.lane == dim:
             grain = lcm(grain, operand.lanes)
     return grain
 
 
-def _rows(extent: int, grain: int, step: int) -> tuple[Row, ...]:
-    """The smallest tile of every trip count, once in multiples of `grain`, once also of `step`."""
+def _rows(extent: int, grain: int, step: int, levels: int) -> tuple[Row, ...]:
+    """The smallest tile of every trip count, once in multiples of `grain`, once also of `step`; for
+    several levels also steps doubled again and again, which divide one another."""
     tiles = {extent}
+    if levels > 1:
+        unit = lcm(grain, step)
+        tiles |= {unit * n << i for n in (1, 3) for i in range(extent.bit_length())}
     for unit in {grain, lcm(grain, step)}:
         count = -(-extent // unit)
         size = 1
@@ -227,11 +260,11 @@ def _rows(extent: int, grain: int, step: int) -> tuple[Row, ...]:
 
 
 def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int, int, int]:
-    """Of one output position: cycles summed over all chunks of its reduction, those of a full chunk
-    and of the last one, array steps, chunks."""
+    """Of one position of the stationary operand: cycles summed over all chunks of the dims it
+    lacks, those of a full chunk and of the last one, array steps, chunks."""
     machine = space.machine
     sizes: list[list[int]] = []
-    for dim in space.reduced:
+    for dim in space.swept:
         row = rows.get(dim, space.rows[dim][0])
         tail = space.extents[dim] - (row.trips - 1) * row.tile
         sizes.append(
@@ -244,63 +277,6 @@ def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int
     for chunk in itertools.product(*sizes):
         count = prod(chunk)
         steps += count
-        cycles.append(max(count * machine.step_cycles, drain))
+        busy = count * machine.step_cycles
+        cycles.append(max(busy, drain) if machine.overlaps else busy + drain)
     return sum(cycles), cycles[0], cycles[-1], steps, len(cycles)
-
-
-def _machine(space: Space) -> Machine:
-    acg, binding = space.acg, space.binding
-    first = capability_of(acg, binding.steps[0])
-    last = capability_of(acg, binding.steps[-1])
-    result = space.stores[0]
-    beats = -(-result.beat[-1][1] // result.block(space.memory.word_bytes))
-    drain = beats
-    if len(binding.steps) > 1:
-        columns = result.beat[-1][1]
-        name = next(d for d in reversed(_tile_dims(acg, binding, result.port)))
-        drain = max(beats, -(-columns // last.extents.get(name, columns)))
-    partial = space.partial
-    partial_drain = drain
-    if partial is not None:
-        words = -(-partial.beat[-1][1] // partial.block(space.memory.word_bytes))
-        partial_drain = max(drain, 2 * words)
-    control = acg.control
-    queued = control is not None and control.queue_depth > 1
-    latency = max((space.paths[o.port].latency_cycles for o in space.loads), default=0)
-    store = max((space.paths[o.port].latency_cycles for o in space.stores), default=0)
-    issue = control.issue_cycles if control is not None else 0
-    word = space.memory.word_bytes
-    read, write = space.memory.read_femtojoules_per_word, space.memory.write_femtojoules_per_word
-    streamed = sum(
-        prod(extent for _, extent in o.beat) * o.dtype.bytes
-        for o in space.loads
-        if not o.record_bytes
-    )
-    written = prod(extent for _, extent in result.beat) * result.dtype.bytes
-    raw = 0 if partial is None else prod(e for _, e in partial.beat) * partial.dtype.bytes
-    chained = sum(capability_of(acg, s).femtojoules_per_step for s in binding.steps[1:])
-    tables = sum(_table_beats(space, o) for o in space.loads if o.once)
-    return Machine(
-        step_cycles=first.step_cycles,
-        tile_drain=drain,
-        partial_drain=partial_drain,
-        launch_overhead=(issue if queued else first.startup_cycles) + tables,
-        start=issue + latency + first.startup_cycles,
-        end=first.drain_cycles + drain + store,
-        launch_words=1 + len(space.loads) + len(space.stores),
-        move_words=3,
-        step_energy=first.femtojoules_per_step + streamed * read // word,
-        tile_energy=written * write // word + drain * chained,
-        partial_energy=raw * (read + write) // word,
-        partial_words=raw // word,
-    )
-
-
-def _table_beats(space: Space, operand: Operand) -> int:
-    """Cycles in which a launch loads a table before its first step (cvn_vector_table)."""
-    beat = space.acg.transfer(operand.stream).lanes * space.memory.word_bytes
-    return -(-operand.record_bytes // beat)
-
-
-def _tile_dims(acg: Acg, binding: Binding, port: str) -> tuple[str, ...]:
-    return capability_of(acg, binding.steps[-1]).port(port).tile

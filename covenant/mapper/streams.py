@@ -59,7 +59,7 @@ class _Loop:
 
 def binding_of(mapping: Mapping) -> Binding:
     """The binding a mapping was made with."""
-    return Binding(mapping.steps)
+    return Binding(mapping.steps, mapping.rewriting)
 
 
 def job_counts(mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int]) -> JobCounts:

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd, prod
 
-from covenant.acg.graph import Acg, Memory
+from covenant.acg.graph import Memory
 from covenant.core.affine import Affine
-from covenant.mapper.mapping import Role
-from covenant.mapper.operands import Operand, loader, storer
+from covenant.mapper.operands import Operand
 from covenant.mapper.placement import (
     cell_bytes,
     cell_order,
@@ -64,12 +63,13 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Axes of an operand that are tabulated together. `run`: rows of the transfer lie along
-    them."""
+    """Axes of an operand that are tabulated together. `run`: rows of the transfer lie along them;
+    `plain`: words move one by one, all axes are counted apart and the run has none."""
 
     axes: tuple[int, ...]
     dims: tuple[str, ...]
     run: bool
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +84,12 @@ class _Span:
     phase: int = 0
 
 
-def path(acg: Acg, operand: Operand) -> Path:
-    """The off-chip path of an operand; without one for partial sums."""
-    if operand.role is Role.PARTIAL:
-        return Path(0, 0, 0, 0)
-    if operand.role is Role.OUTPUT:
-        transfer = storer(acg, operand.memory)
-        if transfer is None:
-            return Path(0, 0, 0, 0)
-        off = acg.memory(transfer.target)
-        bus = min(transfer.bytes_per_cycle, off.write_bytes_per_cycle)
-        return Path(bus, transfer.setup_cycles, 0, 1)
-    transfer = loader(acg, operand.memory)
-    if transfer is None:
-        return Path(0, 0, 0, 0)
-    off = acg.memory(transfer.source)
-    bus = min(transfer.bytes_per_cycle, off.read_bytes_per_cycle)
-    row = -(-off.latency_cycles // max(1, transfer.outstanding))
-    return Path(bus, transfer.setup_cycles, off.latency_cycles, max(1, row))
-
-
-def groups(operand: Operand, inner: Sequence[str]) -> tuple[Group, ...]:
+def groups(operand: Operand, inner: Sequence[str], *, plain: bool = False) -> tuple[Group, ...]:
     """The axis groups of an operand, the one with its rows last."""
     count = len(operand.indices)
+    if plain:
+        alone = [Group((i,), operand.indices[i].dims, False) for i in range(count)]
+        return (*alone, Group((), (), True, plain=True))
     if operand.source is not None:
         last = count - 1 - window_axes(operand)
         runs = [a for a in range(count) if len(operand.indices[a].dims) > 1 or a >= last]
@@ -140,6 +123,8 @@ def columns(operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: 
         return _counted(operand, axis, tiles, memory)
     if operand.source is not None:
         return _window_columns(operand, group, tiles, memory, road)
+    if group.plain:
+        return _unit_columns(operand, memory, road)
     if operand.record_bytes:
         return _record_columns(operand, group, tiles, memory, road)
     if not operand.strided:
@@ -215,6 +200,16 @@ def _counted(operand: Operand, axis: int, tiles: Tiles, memory: Memory) -> Colum
     total = sum(n * words(kind.real) for kind, n in kinds.items())
     size = _axis_words(operand, axis, _extent(index, tiles), memory, on_chip=True)
     return Columns(size, total, words(first.real), words(last.real), total)
+
+
+def _unit_columns(operand: Operand, memory: Memory, road: Path) -> Columns:
+    """What one unit of the counted axes takes: a word, a cell or a record."""
+    word = memory.word_bytes
+    unit = word if operand.strided else cell_bytes(operand, word)
+    if operand.record_bytes:
+        unit = round_up(operand.record_bytes, word)
+    cycles = -(-unit // road.bus) if road.bus else 0
+    return Columns(unit // word, cycles, cycles, cycles, unit // word)
 
 
 def _rows(count: int, run: int, start: int, pitch: int, road: Path) -> int:

@@ -125,7 +125,13 @@ class Unifier:
             if sofar.numbers.get(name, value.value) == value.value:
                 yield replace(sofar, numbers={**sofar.numbers, name: value.value})
             return
-        if not isinstance(value, Ref) or name in self.capability.scalars:
+        if isinstance(value, Ref) and name in self.capability.scalars:
+            if self.codelet.tensor(value.name).uniform:
+                yield replace(sofar, refs={**sofar.refs, name: value})
+                return
+            self._note(3, f"'{show(value)}' differs from element to element, '{name}' is a scalar")
+            return
+        if not isinstance(value, Ref):
             self._note(1, f"'{show(value)}' stands where it takes '{show(pattern)}'")
             return
         if name not in self.ports:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from covenant.acg.graph import Acg, Capability
-from covenant.codelets.ir import Codelet, Tensor
+from covenant.codelets.ir import Codelet, Role, Tensor
 from covenant.core.expression import Call, Expression, Number, Ref, Statement
 from covenant.mapper.mapping import Mapping, StepBinding
 
@@ -31,7 +31,7 @@ def chained_extent(acg: Acg, mapping: Mapping, index: int, dim: str) -> int:
     """Positions of a capability dim that one output tile holds: those of the first step's dim that
     is bound to the same codelet dim, or stands at the same place of the result when unbound."""
     capabilities = [capability_of(acg, s) for s in mapping.steps[: index + 1]]
-    while index:
+    while index and acg.compute(mapping.steps[index].node).after:
         own, before = capabilities[index], capabilities[index - 1]
         assert own is not None
         assert before is not None
@@ -40,7 +40,7 @@ def chained_extent(acg: Acg, mapping: Mapping, index: int, dim: str) -> int:
         place = next(i for i, a in enumerate(chain.indices) if dim in a.dims)
         dim = before.statement.target.indices[place].dims[0]
         index -= 1
-    first = capabilities[0]
+    first = capabilities[index]
     assert first is not None
     return first.extents.get(dim, 1)
 
@@ -62,7 +62,8 @@ def binding_faults(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str
         dims = [d for _, d in step.dims]
         unknown = [d for d in dims if d not in names]
         unknown += [t for _, t in step.tensors if t not in tensors]
-        unknown += [p for p, _ in step.tensors if p not in {q.name for q in capability.ports}]
+        named = {*(q.name for q in capability.ports), *capability.scalars}
+        unknown += [p for p, _ in step.tensors if p not in named]
         unknown += [c for c, _ in step.dims if c not in _dims(capability.statement)]
         if unknown or len(set(dims)) < len(dims):
             yield f"step {index + 1}: unknown or repeated names {', '.join(unknown) or dims}"
@@ -80,9 +81,13 @@ def _step_faults(
     step, statement = mapping.steps[index], codelet.steps[index]
     after = acg.compute(step.node).after
     before = mapping.steps[index - 1].node if index else ""
-    if after != before and not (index and step.node == before):
+    if after not in ("", before) and not (index and step.node == before):
         yield f"step {index + 1}: node '{step.node}' does not take the result of '{before}'"
     for port, name in step.tensors:
+        if port in capability.scalars:
+            if not codelet.tensor(name).uniform:
+                yield f"step {index + 1}: '{name}' is not uniform, '{port}' is a scalar"
+            continue
         dtype = codelet.tensor(name).dtype
         if dtype not in capability.port(port).dtypes:
             yield f"step {index + 1}: port '{port}' does not take '{name}' of {dtype}"
@@ -94,8 +99,10 @@ def _step_faults(
     if named.get(target, statement.target.name) != statement.target.name:
         yield f"step {index + 1}: writes '{statement.target.name}', bound to '{named[target]}'"
         return
-    if index:
+    if index and after:
         yield from _chain_faults(mapping, acg, index, capability)
+    elif index:
+        yield from _meeting_faults(mapping, codelet, acg, index, capability)
     for trial in range(3):
         fault = _coincide(codelet, index, capability, step, trial)
         if fault:
@@ -116,6 +123,29 @@ def _chain_faults(mapping: Mapping, acg: Acg, index: int, capability: Capability
         left, right = own.get(here.dims[0]), theirs.get(there.dims[0])
         if left != right:
             yield f"step {index + 1}: receives '{right}' as '{left}'"
+
+
+def _meeting_faults(
+    mapping: Mapping, codelet: Codelet, acg: Acg, index: int, capability: Capability
+) -> Iterator[str]:
+    """A local tensor of several steps lies in memories, with the same dims in a beat."""
+    for port, name in mapping.steps[index].tensors:
+        if port in capability.scalars or codelet.tensor(name).role is not Role.LOCAL:
+            continue
+        here = _beat(mapping.steps[index], capability, port)
+        for step in mapping.steps[:index]:
+            other = capability_of(acg, step)
+            assert other is not None
+            for own in (p for p, t in step.tensors if t == name):
+                if other.port(own).tile and _beat(step, other, own) != here:
+                    yield f"step {index + 1}: '{name}' has other dims in a beat than before"
+                if not (other.port(own).stream or other.port(own).spill):
+                    yield f"step {index + 1}: '{name}' does not leave node '{step.node}'"
+
+
+def _beat(step: StepBinding, capability: Capability, port: str) -> tuple[str, ...]:
+    bound = dict(step.dims)
+    return tuple(bound.get(d, "") for d in capability.port(port).tile)
 
 
 def _coincide(
@@ -146,11 +176,11 @@ def _coincide(
             point = dict(origin)
             point.update({bound[c]: origin[bound[c]] + i for c, i in here.items()})
             try:
-                theirs += _evaluate(
+                theirs += evaluate_expression(
                     capability.statement.value,
                     _port_reader(codelet, index, capability, step, origin, here, trial),
                 )
-                ours += _evaluate(statement.value, _tensor_reader(codelet, point, trial))
+                ours += evaluate_expression(statement.value, _tensor_reader(codelet, point, trial))
             except LookupError as missing:
                 return str(missing.args[0])
         if theirs != ours:
@@ -164,7 +194,7 @@ def _noise(key: tuple[str | int, ...]) -> int:
     return zlib.crc32(repr(key).encode()) & 0x7FFFFFFF
 
 
-def _element(tensor: Tensor, index: tuple[int, ...], trial: int) -> _Value:
+def element(tensor: Tensor, index: tuple[int, ...], trial: int) -> _Value:
     """A reproducible value of an element, the padding value outside the shape; one for all of a
     tensor without an index (a table)."""
     if not index and tensor.shape:
@@ -173,7 +203,7 @@ def _element(tensor: Tensor, index: tuple[int, ...], trial: int) -> _Value:
         if tensor.pad is None:
             raise LookupError(f"'{tensor.name}' is read at {index}, outside {tensor.shape}")
         return tensor.pad
-    noise = _noise((tensor.name, trial, *index))
+    noise = _noise((tensor.name, trial, *(() if tensor.uniform else index)))
     if tensor.dtype.numpy.kind == "f":
         return 0.25 + noise % 1000 / 500
     return noise % 201 - (100 if tensor.dtype.signed else 0)
@@ -182,7 +212,7 @@ def _element(tensor: Tensor, index: tuple[int, ...], trial: int) -> _Value:
 def _tensor_reader(codelet: Codelet, point: dict[str, int], trial: int) -> _Read:
     def read(ref: Ref) -> _Value:
         tensor = codelet.tensor(ref.name)
-        return _element(tensor, tuple(i.evaluate(point) for i in ref.indices), trial)
+        return element(tensor, tuple(i.evaluate(point) for i in ref.indices), trial)
 
     return read
 
@@ -215,7 +245,7 @@ def _port_reader(
         point = dict(origin)
         point.update({bound[c]: origin[bound[c]] + i for c, i in here.items() if bound[c] in moved})
         tensor = codelet.tensor(name)
-        return _element(tensor, tuple(i.evaluate(point) for i in refs[name].indices), trial)
+        return element(tensor, tuple(i.evaluate(point) for i in refs[name].indices), trial)
 
     return read
 
@@ -240,12 +270,13 @@ def _default(
     return 0
 
 
-def _evaluate(expression: Expression, read: _Read) -> _Value:
+def evaluate_expression(expression: Expression, read: _Read) -> _Value:
+    """The value of an expression whose references `read` knows."""
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Ref):
         return read(expression)
-    values = [_evaluate(a, read) for a in expression.arguments]
+    values = [evaluate_expression(a, read) for a in expression.arguments]
     return _apply(expression, values)
 
 

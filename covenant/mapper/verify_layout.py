@@ -19,7 +19,7 @@ from covenant.acg.graph import Memory, Transfer
 from covenant.codelets.ir import Codelet, Source
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
-from covenant.mapper.mapping import Layout, LayoutAxis, Mapping, Placement
+from covenant.mapper.mapping import Layout, LayoutAxis, Loop, Mapping, Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +142,18 @@ def _grid(
 
 
 def word_faults(
-    mapping: Mapping, codelet: Codelet, placement: Placement, shape: Shape, word: int
+    codelet: Codelet, loops: Sequence[Loop], placement: Placement, shape: Shape, word: int
 ) -> Iterator[str]:
     """Words of the tile are words of the home: the first and the last exchanged tile are
     compared."""
-    loops = mapping.levels[0].loops[: max(0, placement.cut)]
     for last in (False, True):
         origin = dict.fromkeys(codelet.extents, 0)
         extent = dict(codelet.extents)
         for loop in loops:
-            start = (loop.trips - 1) * loop.tile if last else 0
+            whole = codelet.extents[loop.dim]
+            start = (whole - 1) // loop.tile * loop.tile if last else 0
             origin[loop.dim] = start
-            extent[loop.dim] = min(loop.tile, codelet.extents[loop.dim] - start)
+            extent[loop.dim] = min(loop.tile, whole - start)
         starts, offsets, counts = [], [], []
         for index, size in zip(shape.indices, shape.shape, strict=True):
             low = index.evaluate(origin)
@@ -186,7 +186,7 @@ def stream_faults(
     reduced: frozenset[str],
 ) -> Iterator[str]:
     """The stream has enough loops for full and last launches, and every loop has one stride."""
-    full = {**codelet.extents, **{x.dim: x.tile for x in mapping.levels[0].loops}}
+    full = {**codelet.extents, **{x.dim: x.tile for level in mapping.levels for x in level.loops}}
     tail = {d: (codelet.extents[d] - 1) % full[d] + 1 for d in full}
     for tile in dict.fromkeys((tuple(full.items()), tuple(tail.items()))):
         loops: list[tuple[int, int, bool]] = []

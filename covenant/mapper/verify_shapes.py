@@ -13,12 +13,14 @@ from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.mapper.mapping import Mapping, StepBinding
 from covenant.mapper.verify_binding import capability_of, chained_extent
+from covenant.mapper.verify_form import reducing_step
 from covenant.mapper.verify_layout import Shape
 
 
 def shapes_of(mapping: Mapping, codelet: Codelet, acg: Acg) -> dict[str, Shape]:
     """What every port moves: derived from capabilities and statements, not from the placements."""
     found: dict[str, Shape] = {}
+    main = reducing_step(codelet)
     for index, step in enumerate(mapping.steps):
         capability = capability_of(acg, step)
         assert capability is not None
@@ -26,9 +28,12 @@ def shapes_of(mapping: Mapping, codelet: Codelet, acg: Acg) -> dict[str, Shape]:
             tensor = dict(step.tensors).get(port.name)
             if tensor is None or not port.tile:
                 continue
+            if index != main and codelet.tensor(tensor).role is TensorRole.LOCAL:
+                continue  # it meets the sums of the reducing step in their memory
             written = port.name == capability.statement.target.name
             last = index == len(mapping.steps) - 1
-            stream = port.stream or (port.spill if last and written else port.partial)
+            stream = port.partial if written and not last else ""
+            stream = stream or port.stream or (port.spill if last and written else "")
             if stream:
                 found[port.name] = _tensor_shape(
                     mapping, codelet, acg, index, port, tensor, stream, written=written
@@ -95,7 +100,7 @@ def _tensor_shape(
 def _record_shape(mapping: Mapping, codelet: Codelet, acg: Acg, index: int, name: str) -> Shape:
     node = acg.compute(mapping.steps[index].node)
     record = next(r for r in node.records if r.name == name)
-    chain = acg.chain(mapping.steps[0].node)
+    chain = [n for s in mapping.steps for n in acg.chain(s.node)]
     ports = {p.name: p for n in chain for c in n.capabilities for p in c.ports}
     tensors = {p: t for s in mapping.steps for p, t in s.tensors}
     fields = [f for group in record.groups for f in group]

@@ -93,7 +93,9 @@ def _changed(mapped: MappedLayer, acg: Acg) -> list[tuple[Change, Acg | Covenant
     if mapped.mapping is None:
         return []
     found: list[tuple[Change, Acg | CovenantError]] = []
-    first = mapped.mapping.steps[0]
+    reducing = {(c.node, c.name) for c in acg.capabilities if c.statement.reduction}
+    steps = mapped.mapping.steps
+    first = next((s for s in steps if (s.node, s.capability) in reducing), steps[0])
     for change in changes(acg, first.node, first.capability):
         try:
             found.append((change, changed(acg, change)))
@@ -130,7 +132,7 @@ def parts(mapped: MappedLayer) -> dict[str, int]:
     found = {
         "compute": cost.compute,
         "conflicts": cost.conflicts,
-        "first_fill": sum(move.first for role, move in moves if role is not Role.OUTPUT),
+        "first_fill": sum(m.first for role, m in moves if role in (Role.INPUT, Role.CONSTANT)),
         "last_store": sum(move.last for role, move in moves if role is Role.OUTPUT),
     }
     return {**found, "waiting": cost.latency - sum(found.values())}

@@ -132,6 +132,9 @@ def _check_attributes(capability: Capability, findings: Findings) -> None:
         message = f"stationary operand '{capability.stationary}' is not a port"
         repair = did_you_mean(capability.stationary, ports)
         findings.report("ACG036", path_of(capability, "stationary"), message, repair)
+    if capability.registers != 2 and not capability.stationary:
+        message = "`registers` has no meaning: no operand is stationary"
+        findings.report_key("ACG036", path_of(capability, "registers"), message, "remove it")
     rounds = _calls(capability.statement.value, "requantise")
     if rounds and not capability.rounding:
         message = f"'{capability.name}' requantises and does not say how it rounds"

@@ -107,6 +107,7 @@ def check_memories(acg: Acg, findings: Findings) -> None:
                 message = f"bank_group is {memory.bank_group}, the memory has {memory.banks} banks"
                 findings.report("ACG023", (*at, "bank_group"), message, f"write {memory.banks}")
         _check_rows(acg, memory, findings)
+        _check_lanes(acg, memory, findings)
         if all(memory.name not in (t.source, t.target) for t in acg.transfers):
             message = f"no transfer reads or writes memory '{memory.name}'"
             repair = f"add a transfer `from: {memory.name}`, or remove the memory"
@@ -114,6 +115,35 @@ def check_memories(acg: Acg, findings: Findings) -> None:
     if not acg.off_chip:
         message = "no memory is off-chip, so tensors have nowhere to live between layers"
         findings.report_key("ACG029", ("memories",), message, "give one memory `off_chip: true`")
+
+
+def _check_lanes(acg: Acg, memory: Memory, findings: Findings) -> None:
+    """A memory per lane feeds a compute node that has such lanes, and no address views."""
+    at: Path = ("memories", memory.name, "per")
+    fed = {t.source if t.target == memory.name else t.target for t in acg.transfers if t.is_stream}
+    dims = [
+        dim
+        for compute in acg.computes
+        if compute.name in fed
+        for capability in compute.capabilities
+        if any(
+            memory.name in (acg.transfer(s).source, acg.transfer(s).target)
+            for p in capability.ports
+            for s in (p.stream, p.partial, p.spill)
+            if s
+        )
+        for dim in capability.extents
+    ]
+    for index, dim in enumerate(memory.per):
+        if dim not in dims:
+            message = f"'{dim}' is not a dim of a compute node that '{memory.name}' feeds"
+            repair = did_you_mean(dim, dict.fromkeys(dims)) if dims else "remove it"
+            findings.report("ACG065", (*at, index), message, repair)
+        elif dim in memory.per[:index]:
+            findings.report("ACG065", (*at, index), f"'{dim}' is given twice", "remove one")
+    if memory.per and (memory.off_chip or memory.banks > 1):
+        message = f"'{memory.name}' exists once per lane, so it is on chip and has one bank"
+        findings.report_key("ACG065", at, message, "remove `per`, or `banks` and `off_chip`")
 
 
 def _power_of_two(findings: Findings, path: Path, name: str, value: int) -> None:
@@ -167,7 +197,7 @@ def _check_dma_attributes(acg: Acg, transfer: Transfer, findings: Findings) -> N
             message = f"`{key}` has no meaning for '{transfer.name}', which joins two memories"
             findings.report_key("ACG026", (*at, key), message, "remove it")
     source = {memory.name: memory for memory in acg.memories}[transfer.source]
-    possible = ("fill", "windows") if source.off_chip else ("fill",)
+    possible = ("fill", "windows", "sums") if source.off_chip else ("fill", "sums")
     _check_abilities(transfer, possible, "a DMA into a memory", findings)
 
 

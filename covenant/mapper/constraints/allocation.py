@@ -4,6 +4,7 @@ of the array's input streams may have banks of their own."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 from ortools.sat.python import cp_model
 
@@ -25,7 +26,7 @@ from covenant.mapper.constraints.product import bounds, total
 from covenant.mapper.constraints.tiling import Tiling
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
-from covenant.mapper.space import Space
+from covenant.mapper.space import Space, loop_key
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,21 @@ def add_allocation(
     double: dict[str, cp_model.IntVar],
     limit_words: int | None,
 ) -> Allocation:
-    """At most `limit_words` in use (None: no limit and one plan only). Partial sums take room only
-    when the reduction is split."""
-    room = {p: _room(model, space, tiling, r, double, limit_words) for p, r in residencies.items()}
-    used = total(room.values())
+    """At most `limit_words` in use of the banked memory, and the size of every other (None: no
+    limit and one plan only). Partial sums that the node can keep take room only when the reduction
+    is split."""
+    placed = {k: r for k, r in residencies.items() if not r.site.follows}
+    room = {k: _room(model, space, tiling, r, double, limit_words) for k, r in placed.items()}
     if limit_words is None:
-        return Allocation(used, [], total([]))
-    model.add(used <= limit_words)
+        return Allocation(total(_bytes(space, room)), [], total([]))
+    for memory in dict.fromkeys(r.site.memory for r in placed.values()):
+        own = {k: v for k, v in room.items() if placed[k].site.memory.name == memory.name}
+        size = memory.size_bytes // memory.word_bytes
+        banked = memory.name == space.memory.name
+        model.add(total(own.values()) <= (limit_words if banked else size))
+    room = {o.port: room[o.port] for o in space.banked}
+    residencies = {o.port: residencies[o.port] for o in space.banked}
+    used = total(room.values())
     chosen = [model.new_bool_var(f"plan_{i}") for i in range(len(space.plans))]
     model.add_exactly_one(chosen)
     losses = []
@@ -61,7 +70,7 @@ def add_allocation(
             losses.append(_shared_loss(model, space, tiling, selected))
             continue
         _add_plan(model, space, plan, selected, residencies, double, room)
-    for operand in readers(space.operands):
+    for operand in readers(space.banked):
         losses += _reader_losses(model, space, tiling, residencies, double, operand, chosen)
     return Allocation(used, chosen, total(losses))
 
@@ -108,9 +117,29 @@ def _guest_words(
     moved: list[cp_model.LinearExprT] = [
         r.words
         for p, r in residencies.items()
-        if p not in plan.groups and r.operand.role is not Role.PARTIAL
+        if p not in plan.groups and r.site.operand.role is not Role.PARTIAL
     ]
     return [*moved, PARTIAL_WEIGHT * space.machine.partial_words * tiling.partials]
+
+
+def _bytes(space: Space, room: dict[str, cp_model.IntVar]) -> list[cp_model.LinearExprT]:
+    """Sizes in units that the words of all memories are multiples of."""
+    found = {key: space.site(key).memory.word_bytes for key in room}
+    unit = gcd(*found.values())
+    return [found[key] // unit * words for key, words in room.items()]
+
+
+def _size(model: cp_model.CpModel, residency: Residency) -> cp_model.LinearExprT:
+    """Words of the memory that one copy takes, whole ones."""
+    own, word = residency.site.word_bytes, residency.site.memory.word_bytes
+    if own == word:
+        return residency.size
+    if own % word == 0:
+        return own // word * residency.size
+    high = -(-bounds(residency.size)[1] * own // word)
+    whole = model.new_int_var(0, high, f"whole_{residency.site.key}")
+    model.add(word * whole >= own * residency.size)
+    return whole
 
 
 def _most_accesses(space: Space, tiling: Tiling, residencies: dict[str, Residency]) -> int:
@@ -127,28 +156,35 @@ def _room(
     double: dict[str, cp_model.IntVar],
     limit_words: int | None,
 ) -> cp_model.IntVar:
-    """Words of all copies of an operand."""
-    port = residency.operand.port
-    high = bounds(residency.size)[1]
+    """Words of the memory that all copies of an operand take."""
+    key = residency.site.key
+    memory = residency.site.memory
+    size = _size(model, residency)
+    high = -(-bounds(residency.size)[1] * residency.site.word_bytes // memory.word_bytes)
     if limit_words is not None:
-        high = min(high, limit_words)
-    room = model.new_int_var(0, 2 * high, f"room_{port}")
-    if residency.operand.role is not Role.PARTIAL:
-        model.add(room >= residency.size)
-        model.add(room >= 2 * residency.size).only_enforce_if(double[port])
+        limit = (
+            limit_words
+            if memory.name == space.memory.name
+            else memory.size_bytes // memory.word_bytes
+        )
+        high = min(high, limit)
+    room = model.new_int_var(0, 2 * high, f"room_{key}")
+    if residency.site.operand.role is not Role.PARTIAL or residency.site.operand.kept:
+        model.add(room >= size)
+        model.add(room >= 2 * size).only_enforce_if(double[key])
         return room
     whole = model.new_bool_var("unsplit")
-    for dim in space.reduced:
+    for dim in (loop_key(d, space.levels - 1) for d in space.reduced):
         if dim in tiling.row:
             model.add(tiling.row[dim] == 0).only_enforce_if(whole)
-    model.add(room >= residency.size).only_enforce_if(whole.negated())
+    model.add(room >= size).only_enforce_if(whole.negated())
     return room
 
 
 def _shared_loss(
     model: cp_model.CpModel, space: Space, tiling: Tiling, selected: cp_model.IntVar
 ) -> cp_model.IntVar:
-    numerator, denominator = shared_loss(space.memory, space.operands)
+    numerator, denominator = shared_loss(space.memory, space.banked)
     lost = model.new_int_var(0, bounds(tiling.steps)[1] * numerator // denominator + 1, "lost")
     model.add(denominator * lost >= numerator * tiling.steps).only_enforce_if(selected)
     return lost

@@ -1,12 +1,14 @@
 """Loop order, buffer depth and the latency terms.
 
-An order is a permutation of the loops; cuts are prefixes of it. The sets of loops inside the cuts
-are therefore nested, and any nested family of sets has an order: nesting is all the model needs.
+An order is a permutation of the loops of a level; cuts are prefixes of it. The sets of loops inside
+the cuts are therefore nested, and any nested family of sets has an order: nesting is all the model
+needs.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 from ortools.sat.python import cp_model
 
@@ -14,31 +16,47 @@ from covenant.mapper.constraints.allocation import Allocation
 from covenant.mapper.constraints.placement import Residency
 from covenant.mapper.constraints.product import bounds, total
 from covenant.mapper.constraints.tiling import Tiling
+from covenant.mapper.latency import LongPath, paths, rest
 from covenant.mapper.mapping import Role
-from covenant.mapper.space import Space
+from covenant.mapper.space import Space, loop_key
 
 
 def add_nesting(model: cp_model.CpModel, space: Space, residencies: list[Residency]) -> None:
-    """One loop order serves the cuts of all operands."""
-    for left, right in itertools.combinations(residencies, 2):
-        within = model.new_bool_var(f"within_{left.operand.port}_{right.operand.port}")
-        for dim in space.tiled:
-            model.add_implication(left.inside[dim], right.inside[dim]).only_enforce_if(within)
-            model.add_implication(right.inside[dim], left.inside[dim]).only_enforce_if(
-                within.negated()
-            )
+    """One loop order serves the cuts of all sites; the tile of an inner memory is part of that of
+    the outer one."""
+    for level in range(space.levels):
+        cut = (
+            [r for r in residencies if loop_key(space.tiled[0], level) in r.inside]
+            if (space.tiled)
+            else []
+        )
+        for left, right in itertools.combinations(cut, 2):
+            within = model.new_bool_var(f"within_{left.site.key}_{right.site.key}_{level}")
+            for dim in space.tiled:
+                one, other = left.inside[loop_key(dim, level)], right.inside[loop_key(dim, level)]
+                model.add_implication(one, other).only_enforce_if(within)
+                model.add_implication(other, one).only_enforce_if(within.negated())
+    for outer, inner in itertools.pairwise(residencies):
+        if outer.site.operand.port == inner.site.operand.port:
+            for key, lies in outer.inside.items():
+                model.add_implication(inner.inside[key], lies)
 
 
 def add_copies(model: cp_model.CpModel, residencies: list[Residency]) -> dict[str, cp_model.IntVar]:
-    """Per operand whether it is double buffered; what is exchanged once is not."""
+    """Per site whether it is double buffered; what is exchanged once is not, nor are partial sums
+    that never leave."""
+    followed = {r.site.follows for r in residencies}
     double: dict[str, cp_model.IntVar] = {}
     for residency in residencies:
-        port = residency.operand.port
-        double[port] = model.new_bool_var(f"double_{port}")
-        if residency.operand.role is Role.PARTIAL:
-            model.add(double[port] == 0)
+        site = residency.site
+        if site.follows:
+            continue
+        double[site.key] = model.new_bool_var(f"double_{site.key}")
+        still = site.operand.role is Role.PARTIAL and site.outer is None
+        if still and site.key not in followed:
+            model.add(double[site.key] == 0)
         else:
-            model.add(residency.exchanges >= 2).only_enforce_if(double[port])
+            model.add(residency.exchanges >= 2).only_enforce_if(double[site.key])
     return double
 
 
@@ -52,33 +70,52 @@ def add_latency(
 ) -> cp_model.IntVar:
     """Cycles of the whole layer: the largest of the paths that `cost` describes."""
     machine = space.machine
-    loads = [residencies[o.port] for o in space.loads]
-    store = residencies[space.stores[0].port]
-    busy = tiling.compute + allocation.lost
-    fill = total(r.first for r in loads)
-    serial = []
-    chains = []
-    for residency in (*loads, store):
-        port = residency.operand.port
-        lead = residency.last if residency is store else residency.first
-        wait = space.paths[port].latency_cycles
-        rest = residency.total - lead + wait * (residency.exchanges - 1)
-        exposed = model.new_int_var(0, _highest(residency, wait), f"serial_{port}")
-        model.add(exposed >= rest).only_enforce_if(double[port].negated())
-        serial.append(exposed)
-        chains.append(2 * fill + busy + tiling.first + rest)
+    moved = [residencies[s.key] for s in space.moved]
+    known: dict[tuple[str, str], cp_model.LinearExprT] = {
+        ("", "compute"): tiling.compute + allocation.lost,
+        ("", "first"): tiling.first,
+        ("", "last"): tiling.last,
+    }
+    for residency in moved:
+        known.update(_quantities(residency))
+        site = residency.site
+        exposed = model.new_int_var(0, _highest(residency), f"serial_{site.key}")
+        single = double[site.follows or site.key].negated()
+        model.add(exposed >= _sum(rest(site), known)).only_enforce_if(single)
+        known[site.key, "exposed"] = exposed
     longest = model.new_int_var(0, 1 << 40, "longest")
-    model.add(longest >= fill + busy + total(serial))
-    model.add(longest >= total(r.total for r in loads) + tiling.last)
-    model.add(longest >= fill + tiling.first + store.total - store.last)
-    for chain in chains:
-        model.add(2 * longest >= chain)
-    moves = total(r.exchanges for r in (*loads, store))
-    model.add(longest >= machine.launch_words * tiling.launches + machine.move_words * moves)
+    for path in paths(space):
+        model.add(path.shares * longest >= _sum(path, known))
+    if machine.launch_words:
+        exchanges = total(r.exchanges for r in moved)
+        words = machine.launch_words * tiling.launches + machine.move_words * exchanges
+        model.add(longest >= words)
     latency = model.new_int_var(0, 1 << 40, "latency")
-    model.add(latency == longest + store.last + machine.start + machine.end)
+    ends = total(r.last for r in moved if r.site.operand.role is Role.OUTPUT)
+    model.add(latency == longest + ends + machine.start + machine.end)
     return latency
 
 
-def _highest(residency: Residency, wait: int) -> int:
-    return bounds(residency.total)[1] + wait * bounds(residency.exchanges)[1]
+def _sum(
+    path: LongPath, known: Mapping[tuple[str, str], cp_model.LinearExprT]
+) -> cp_model.LinearExpr:
+    parts = (known[p.key, p.quantity] for p in path.parts)
+    terms = [x if p.times == 1 else p.times * x for p, x in zip(path.parts, parts, strict=True)]
+    return total([*terms, path.constant] if path.constant else terms)
+
+
+def _quantities(residency: Residency) -> dict[tuple[str, str], cp_model.LinearExprT]:
+    key = residency.site.key
+    return {
+        (key, "exchanges"): residency.exchanges,
+        (key, "total"): residency.total,
+        (key, "first"): residency.first,
+        (key, "last"): residency.last,
+        (key, "back"): 0 if residency.back_total is None else residency.back_total,
+    }
+
+
+def _highest(residency: Residency) -> int:
+    back = 0 if residency.back_total is None else bounds(residency.back_total)[1]
+    wait = residency.site.road.latency_cycles
+    return bounds(residency.total)[1] + back + wait * bounds(residency.exchanges)[1]

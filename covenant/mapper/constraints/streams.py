@@ -19,7 +19,7 @@ from covenant.mapper.streams import stream_lanes
 
 def add_stream_limits(model: cp_model.CpModel, space: Space, tiling: Tiling) -> None:
     """At most as many loops as every operand's stream has."""
-    for operand in space.operands:
+    for operand in (o for o in space.operands if not o.follows):
         limit = space.acg.transfer(operand.stream).loops
         used: list[cp_model.IntVar | int] = [_beat_loops(space, operand)]
         for run in _runs(space, operand):
@@ -52,13 +52,14 @@ def _beat_loops(space: Space, operand: Operand) -> int:
 def _runs(space: Space, operand: Operand) -> list[list[str]]:
     """Dims of one launch, grouped into runs that coalesce into one loop."""
     written = operand.role in (Role.OUTPUT, Role.PARTIAL) or operand.record_bytes > 0
+    stays = set(space.swept) == set(space.reduced)
     runs: list[list[str]] = []
     kind = ""
     merges = not operand.strided and not operand.record_bytes
     reduced = [d for d in space.inner if d in space.reduced]
     merges = merges and all(len(space.rows[d]) == 1 for d in reduced[1:])
     for dim in space.inner:
-        if written and dim in space.reduced:
+        if written and stays and dim in space.reduced:
             continue
         now = "repeat" if dim not in operand.dims else "own"
         if merges and dim in space.reduced:

@@ -1,22 +1,25 @@
-"""Tile sizes: one tabled (trips, tile) choice per dim, and the array steps that follow from it."""
+"""Tile sizes: one tabled (trips, tile) choice per dim and level, and the array steps that follow
+from those of the innermost level."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from ortools.sat.python import cp_model
 
 from covenant.mapper.constraints.product import bounds, product
-from covenant.mapper.space import Row, Space, reduction_columns
+from covenant.mapper.space import Row, Space, loop_key, reduction_columns
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Variables of the tiling: row index and trips per split dim; launches; compute cycles of all
-    launches, of the first and of the last; array steps; output tiles; raw partial tiles (0
-    unsplit); chunks of the reduction (1 when it is not split)."""
+    """Variables of the tiling: row index per loop; of the innermost level trips per split dim,
+    launches, compute cycles of all launches, of the first and of the last, array steps, positions
+    of the stationary operand, those of it that follow another chunk of what it lacks (0 unsplit),
+    output tiles."""
 
     row: dict[str, cp_model.IntVar]
     trips: dict[str, cp_model.IntVar]
@@ -25,52 +28,93 @@ class Tiling:
     first: cp_model.IntVar
     last: cp_model.IntVar
     steps: cp_model.IntVar
-    tiles: cp_model.IntVar
+    outer: cp_model.IntVar
     partials: cp_model.IntVar
+    tiles: cp_model.IntVar
 
 
 def add_tiling(model: cp_model.CpModel, space: Space) -> Tiling:
     """Variables and tables of the tile choices."""
-    row = {d: model.new_int_var(0, len(space.rows[d]) - 1, f"row_{d}") for d in space.tiled}
+    rows = {
+        key: model.new_int_var(0, len(space.rows[d]) - 1, f"row_{key}")
+        for level in range(space.levels)
+        for d in space.tiled
+        for key in [loop_key(d, level)]
+    }
+    _nest(model, space, rows)
+    row = {d: rows[loop_key(d, space.levels - 1)] for d in space.tiled}
     trips: dict[str, cp_model.IntVar] = {}
-    totals: list[cp_model.IntVar] = []
+    totals: dict[str, cp_model.IntVar] = {}
     firsts: list[cp_model.IntVar] = []
     lasts: list[cp_model.IntVar] = []
-    fixed_total = fixed_job = 1
-    for dim in space.inner:
-        if dim in space.reduced:
-            continue
-        if dim not in row:
-            fixed_total *= space.job_steps(dim, space.extents[dim])
-            fixed_job *= space.job_steps(dim, space.extents[dim])
+    fixed = {d: space.job_steps(d, space.extents[d]) for d in space.inner if d not in row}
+    fixed_outer = prod(n for d, n in fixed.items() if d not in space.swept)
+    for dim in space.tiled:
+        if dim in space.swept:
             continue
         table = [(i, r.trips, *_steps(space, dim, r)) for i, r in enumerate(space.rows[dim])]
         made = _tabled(model, row[dim], table, ("trips", "steps", "job", "tail"), dim)
         trips[dim] = made[0]
-        totals.append(made[1])
+        totals[dim] = made[1]
         firsts.append(made[2])
         lasts.append(made[3])
-    split = [d for d in space.reduced if d in row]
+    split = [d for d in space.swept if d in row]
     for dim in split:
         counts = [(i, r.trips) for i, r in enumerate(space.rows[dim])]
         (trips[dim],) = _tabled(model, row[dim], counts, ("trips",), dim)
     cycles, first, last, steps, chunks = _reduction(model, space, split, row)
-    outer = product(model, totals, "outer", fixed_total)
+    outer = product(model, list(totals.values()), "outer", fixed_outer)
     launches = product(model, list(trips.values()), "launches", 1)
     compute = product(model, [outer, cycles], "compute", 1, space.machine.launch_overhead, launches)
     more = model.new_int_var(0, bounds(chunks)[1] - 1, "more_chunks")
     model.add(more == chunks - 1)
     return Tiling(
-        row,
+        rows,
         trips,
         launches,
         compute,
-        product(model, [*firsts, first], "first_job", fixed_job),
-        product(model, [*lasts, last], "last_job", fixed_job),
+        product(model, [*firsts, first], "first_job", fixed_outer),
+        product(model, [*lasts, last], "last_job", fixed_outer),
         product(model, [outer, steps], "all_steps", 1),
         outer,
         product(model, [outer, more], "partials", 1),
+        _tiles(model, space, row, totals, fixed, outer),
     )
+
+
+def _nest(model: cp_model.CpModel, space: Space, rows: dict[str, cp_model.IntVar]) -> None:
+    """Inner tiles divide outer ones that are cut, so that tiles of one depth form one grid."""
+    for dim in space.tiled:
+        table = [
+            (i, j)
+            for i, one in enumerate(space.rows[dim])
+            for j, other in enumerate(space.rows[dim])
+            if j >= i and (i == 0 or one.tile % other.tile == 0)
+        ]
+        for level in range(1, space.levels):
+            pair = [rows[loop_key(dim, level - 1)], rows[loop_key(dim, level)]]
+            model.add_allowed_assignments(pair, table)
+
+
+def _tiles(
+    model: cp_model.CpModel,
+    space: Space,
+    row: dict[str, cp_model.IntVar],
+    totals: dict[str, cp_model.IntVar],
+    fixed: dict[str, int],
+    outer: cp_model.IntVar,
+) -> cp_model.IntVar:
+    """Output tiles of the array; those of the stationary operand where sums are stationary."""
+    if set(space.swept) == set(space.reduced) or not space.machine.tile_energy:
+        return outer
+    factors = []
+    for dim in (d for d in space.tiled if d not in space.reduced):
+        if dim not in totals:
+            table = [(i, _steps(space, dim, r)[0]) for i, r in enumerate(space.rows[dim])]
+            (totals[dim],) = _tabled(model, row[dim], table, ("steps",), dim)
+        factors.append(totals[dim])
+    constant = prod(n for d, n in fixed.items() if d not in space.reduced)
+    return product(model, factors, "tiles", constant)
 
 
 def _steps(space: Space, dim: str, row: Row) -> tuple[int, int, int]:

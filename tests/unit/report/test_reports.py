@@ -168,7 +168,8 @@ def test_document_of_a_run_adds_the_counters_of_its_layers(mapping: ModelMapping
 def test_every_bound_of_the_cost_model_has_a_sentence(mapping: ModelMapping) -> None:
     cost = mapping.layers[0].cost
     assert cost is not None
-    source = (Path(pipeline.__file__).parent / "mapper" / "cost.py").read_text("utf-8")
+    mapper = Path(pipeline.__file__).parent / "mapper"
+    source = "".join((mapper / name).read_text("utf-8") for name in ("cost.py", "latency.py"))
     for name in ("compute", "serial", "load", "store", "refill", "control"):
         assert f'"{name}"' in source
         sentence = bound_sentence(replace(cost, bound_by=name))

@@ -1,0 +1,104 @@
+"""The latency formula as sums of named quantities, for numbers and solver variables alike.
+
+In: a space. Out: paths, whose longest decides; `cost` says what each means, adds up numbers, and
+the model adds up variables. A quantity is one of the array ("" as its key: `compute`, `first`,
+`last`) or of the transfers of a site (`exchanges`, `total`, `first`, `last`, `back` for sums that
+come back, `exposed` for what its single buffer does not hide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from covenant.mapper.mapping import Role
+from covenant.mapper.sites import Site
+from covenant.mapper.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A quantity of a site (of the array where `key` is ""), so many times."""
+
+    key: str
+    quantity: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LongPath:
+    """A path of (sum of parts + constant) / `shares` cycles, from the first data to the end of the
+    last launch (or of the last store but one)."""
+
+    name: str
+    parts: tuple[Part, ...]
+    constant: int = 0
+    shares: int = 1
+
+
+_COMPUTE, _FIRST, _LAST = Part("", "compute"), Part("", "first"), Part("", "last")
+_LOADED = (Role.INPUT, Role.CONSTANT)
+
+
+def rest(site: Site) -> LongPath:
+    """Cycles of a site's transfers that a single buffer does not hide, whatever else happens."""
+    key, wait = site.key, site.road.latency_cycles
+    total = Part(key, "total")
+    match site.operand.role:
+        case Role.PARTIAL:
+            return LongPath("rest", (total, Part(key, "back")))
+        case Role.OUTPUT:
+            lead = Part(key, "last", -1)
+        case Role.INPUT | Role.CONSTANT:
+            lead = Part(key, "first", -1)
+    parts = (total, lead, Part(key, "exchanges", wait)) if wait else (total, lead)
+    return LongPath("rest", parts, -wait)
+
+
+def paths(space: Space) -> tuple[LongPath, ...]:
+    """Paths in a fixed order."""
+    loads = [s for s in space.moved if s.operand.role in _LOADED]
+    stores = [s for s in space.moved if s.operand.role is Role.OUTPUT]
+    sums = [s for s in space.moved if s.operand.role is Role.PARTIAL]
+    fill = _each(loads, "first")
+    found = [LongPath("compute", (*fill, _COMPUTE, *_each(space.moved, "exposed")))]
+    for channel, own in _channels([*loads, *sums]).items():
+        depth = min(s.depth for s in own)
+        before = _each((s for s in loads if s.depth < depth), "first")
+        moved = _each((s for s in loads if _channel(s) == channel), "total")
+        back = _each((s for s in sums if _channel(s) == channel), "back")
+        found.append(LongPath("load", (*before, *moved, *back, _LAST)))
+    for channel in _channels([*stores, *sums]):
+        own = [s for s in stores if _channel(s) == channel]
+        out = _each((s for s in sums if _channel(s) == channel), "total")
+        written = (*_each(own, "total"), *(Part(s.key, "last", -1) for s in own))
+        found.append(LongPath("store", (*fill, _FIRST, *written, *out)))
+    twice = tuple(Part(p.key, p.quantity, 2) for p in fill)
+    for site in space.moved:
+        left = rest(site)
+        parts = (*twice, _COMPUTE, _FIRST, *left.parts)
+        found.append(LongPath("refill", parts, left.constant, 2))
+    return tuple(found)
+
+
+def add_up(path: LongPath, quantity: Callable[[str, str], int]) -> int:
+    """Cycles of a path, rounded up."""
+    total = path.constant + sum(p.times * quantity(p.key, p.quantity) for p in path.parts)
+    return -(-total // path.shares)
+
+
+def _each(sites: Iterable[Site], quantity: str) -> tuple[Part, ...]:
+    return tuple(Part(site.key, quantity) for site in sites)
+
+
+def _channels(sites: Iterable[Site]) -> dict[tuple[str, str], list[Site]]:
+    found: dict[tuple[str, str], list[Site]] = {}
+    for site in sites:
+        found.setdefault(_channel(site), []).append(site)
+    return found
+
+
+def _channel(site: Site) -> tuple[str, str]:
+    """What transfers share: the port of an off-chip memory, or the road between two others."""
+    assert site.outer is not None
+    return (site.outer.name, "" if site.outer.off_chip else site.memory.name)

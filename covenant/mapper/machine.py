@@ -1,0 +1,225 @@
+"""Constants of the cost formulas: what one array step, one tile and one launch take.
+
+In: a binding and the sites of its operands. Out: `Machine`. RTL: cvn_gemm (drain, hand-over),
+cvn_command (words).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from covenant.acg.graph import Acg, Capability
+from covenant.codelets.ir import Codelet
+from covenant.mapper.candidates import Binding
+from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand, capability_of
+from covenant.mapper.rewrite import main_step, rewritten
+from covenant.mapper.sites import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Constants of one binding on one architecture.
+
+    step_cycles: per array step, that of the slowest stream. tile_drain: cycles to exchange the
+    stationary operand: an output tile leaves the array at the end of its reduction, or weights or
+    inputs are loaded; partial_drain: the same for raw partial sums, which are read back over the
+    same banks. overlaps: a second set of registers hides that. start and end: fixed cycles before
+    the first data and after the last compute step. launch_words: instruction words per compute
+    launch; move_words: per transfer launch. Energies in femtojoules: per array step (with its
+    stream reads), per output tile, per load of a stationary input, per raw partial tile written and
+    read back; fixed: independent of all decisions. partial_words: words of a raw partial tile.
+    """
+
+    step_cycles: int
+    tile_drain: int
+    partial_drain: int
+    overlaps: bool
+    launch_overhead: int
+    start: int
+    end: int
+    launch_words: int
+    move_words: int
+    step_energy: int
+    tile_energy: int
+    load_energy: int
+    partial_energy: int
+    fixed_energy: int
+    partial_words: int
+
+
+def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Site]) -> Machine:
+    """The constants of a binding."""
+    own = {s.operand.port: s for s in sites if not s.follows}  # the innermost of each
+    loads = [s for s in own.values() if s.operand.role in (Role.INPUT, Role.CONSTANT)]
+    partial = next((s for s in own.values() if s.operand.role is Role.PARTIAL), None)
+    form = rewritten(codelet, binding.rewriting)
+    main = main_step(form)
+    first = capability_of(acg, binding.steps[main])
+    stationary = next((s for s in loads if _stays(s.operand, first)), None)
+    resting = partial is None or not partial.operand.kept or first.keeps_result
+    drain, partial_drain = _drains(acg, binding, sites, main, partial, stationary, resting=resting)
+    control = acg.control
+    queued = control is not None and control.queue_depth > 1
+    issue = control.issue_cycles if control is not None else 0
+    tables = sum(_table_beats(acg, s) for s in loads if s.operand.once)
+    energy = _energies(acg, binding, form, main, own, stationary, resting=resting)
+    raw = 0 if partial is None else _beat_bytes(partial.operand)
+    stores = [s for s in sites if s.operand.role is Role.OUTPUT]
+    ends = max((s.road.latency_cycles for s in stores), default=0)
+    return Machine(
+        step_cycles=_step_cycles(acg, first, own.values(), stationary, resting=resting),
+        tile_drain=drain,
+        partial_drain=partial_drain,
+        overlaps=first.registers > 1,
+        launch_overhead=(issue if queued else first.startup_cycles) + tables,
+        start=issue + _latency(sites) + first.startup_cycles,
+        end=first.drain_cycles + (drain if resting and stationary is None else 0) + ends,
+        launch_words=1 + len(loads) + len({s.operand.port for s in stores}) if control else 0,
+        move_words=3 if control else 0,
+        step_energy=energy[0],
+        tile_energy=energy[1],
+        load_energy=energy[2],
+        partial_energy=energy[3],
+        fixed_energy=_fixed_energy(form, binding, partial, main),
+        partial_words=0 if partial is None else raw // partial.word_bytes,
+    )
+
+
+def _stays(operand: Operand, capability: Capability) -> bool:
+    return operand.port == capability.stationary
+
+
+def _beat_bytes(operand: Operand) -> int:
+    return prod(extent for _, extent in operand.beat) * operand.dtype.bytes
+
+
+def _table_beats(acg: Acg, site: Site) -> int:
+    """Cycles in which a launch loads a table before its first step (cvn_vector_table)."""
+    beat = acg.transfer(site.operand.stream).lanes * site.word_bytes
+    return -(-site.operand.record_bytes // beat)
+
+
+def _latency(sites: Sequence[Site]) -> int:
+    """Latency of the first data: over every depth the longest."""
+    found: dict[int, int] = {}
+    for site in sites:
+        if site.operand.role in (Role.INPUT, Role.CONSTANT):
+            place = found.get(site.depth, 0)
+            found[site.depth] = max(place, site.road.latency_cycles)
+    return sum(found.values())
+
+
+def _step_cycles(
+    acg: Acg,
+    first: Capability,
+    own: Sequence[Site] | object,
+    stationary: Site | None,
+    *,
+    resting: bool,
+) -> int:
+    """Cycles of a step: those of the node, or of the slowest stream it needs in every step."""
+    cycles = first.step_cycles
+    for port in first.ports:
+        written = port.name == first.statement.target.name
+        if not port.tile or (stationary is not None and port.name == stationary.operand.port):
+            continue
+        if written and resting:
+            continue
+        size = prod(first.extents[d] for d in port.tile) * max(d.bytes for d in port.dtypes)
+        for name in {port.stream, port.partial} - {""}:
+            stream = acg.transfer(name)
+            if not acg.stream_memory(name).per:
+                cycles = max(cycles, -(-size // stream.bytes_per_cycle))
+    return cycles
+
+
+def _drains(
+    acg: Acg,
+    binding: Binding,
+    sites: Sequence[Site],
+    main: int,
+    partial: Site | None,
+    stationary: Site | None,
+    *,
+    resting: bool,
+) -> tuple[int, int]:
+    """Cycles to exchange the stationary operand, whole and as partial sums."""
+    if stationary is not None:
+        operand = stationary.operand
+        if stationary.memory.per:
+            return 1, 1
+        cycles = -(-_beat_bytes(operand) // acg.transfer(operand.stream).bytes_per_cycle)
+        return cycles, cycles
+    if not resting:
+        return 0, 0
+    kept = partial is not None and partial.operand.kept
+    stores = [s for s in sites if s.operand.role is Role.OUTPUT]
+    result = partial if kept and partial is not None else _innermost(stores)
+    beats = -(-result.operand.beat[-1][1] // result.operand.block(result.word_bytes))
+    drain = beats
+    if not kept and len(binding.steps) > main + 1:
+        last = capability_of(acg, binding.steps[-1])
+        columns = result.operand.beat[-1][1]
+        name = last.port(result.operand.port).tile[-1]
+        drain = max(beats, -(-columns // last.extents.get(name, columns)))
+    if partial is None:
+        return drain, drain
+    words = -(-partial.operand.beat[-1][1] // partial.operand.block(partial.word_bytes))
+    return drain, max(drain, 2 * words)
+
+
+def _innermost(sites: Sequence[Site]) -> Site:
+    return next(s for s in sites if s.key == s.operand.port)
+
+
+def _access(site: Site, *, write: bool) -> int:
+    """Energy of one beat of a site's stream, in every instance that takes part."""
+    memory = site.memory
+    per_word = memory.write_femtojoules_per_word if write else memory.read_femtojoules_per_word
+    return _beat_bytes(site.operand) * per_word // memory.word_bytes * site.copies
+
+
+def _energies(
+    acg: Acg,
+    binding: Binding,
+    form: Codelet,
+    main: int,
+    own: dict[str, Site],
+    stationary: Site | None,
+    *,
+    resting: bool,
+) -> tuple[int, int, int, int]:
+    """Per array step, per output tile, per load of the stationary input, per raw partial tile."""
+    first = capability_of(acg, binding.steps[main])
+    partial = next((s for s in own.values() if s.operand.role is Role.PARTIAL), None)
+    step = first.femtojoules_per_step
+    for site in own.values():
+        if site is not stationary and site.operand.role in (Role.INPUT, Role.CONSTANT):
+            step += 0 if site.operand.record_bytes else _access(site, write=False)
+    load = 0 if stationary is None else _access(stationary, write=False)
+    if partial is None or not partial.operand.kept:
+        result = next(s for s in own.values() if s.operand.role is Role.OUTPUT)
+        chained = sum(capability_of(acg, s).femtojoules_per_step for s in binding.steps[main + 1 :])
+        drain, _ = _drains(acg, binding, list(own.values()), main, partial, None, resting=True)
+        raw = 0
+        if partial is not None:
+            raw = _access(partial, write=False) + _access(partial, write=True)
+        return step, _access(result, write=True) + drain * chained, load, raw
+    read, write = _access(partial, write=False), _access(partial, write=True)
+    started = any(s.target.name == partial.operand.tensor for s in form.steps[:main])
+    if resting:
+        return step, write + (read if started else 0), load, read + write
+    return step + read + write, 0 if started else -read, load, 0
+
+
+def _fixed_energy(form: Codelet, binding: Binding, partial: Site | None, main: int) -> int:
+    """Writing an initial value into every partial sum."""
+    if partial is None or not any(
+        s.target.name == partial.operand.tensor for s in form.steps[:main]
+    ):
+        return 0
+    size = form.tensor(partial.operand.tensor).elements * partial.operand.dtype.bytes
+    return size * partial.memory.write_femtojoules_per_word // partial.memory.word_bytes
