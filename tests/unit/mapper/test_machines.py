@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from covenant.acg.graph import Acg
+from covenant.acg.reader import read_architecture
 from covenant.codelets.ir import Codelet, Role
 from covenant.core.diagnostics import CovenantError
 from covenant.mapper.cost import evaluate
@@ -16,6 +17,7 @@ from covenant.mapper.printer import from_json, show, to_json
 from covenant.mapper.solve import solve
 from covenant.mapper.verify import verify
 from machine_samples import machine, plain_conv, plain_gemm
+from mapper_samples import SNAX, conv, gemm
 
 LAYERS = {
     "gemm": plain_gemm(40, 96, 80),
@@ -97,3 +99,14 @@ def test_more_memory_is_never_worse() -> None:
         for size in ("4KiB", "16KiB", "12000")
     ]
     assert found[0].proof.objective >= found[2].proof.objective >= found[1].proof.objective
+
+
+def test_every_layer_of_resnet8_maps_into_12000_bytes() -> None:
+    settings = {"size": "12000", "banks": "1", "bank_group": "0"}
+    overrides = {f"memories.l1.{key}": text for key, text in settings.items()}
+    acg = read_architecture(SNAX, {**overrides, "rtl": "null"})
+    layers = [conv(3, 16, 32), conv(16, 16, 32), conv(16, 32, 32, 3, 2), conv(16, 32, 32, 1, 2)]
+    layers += [conv(32, 32, 16), conv(32, 64, 16, 3, 2), conv(32, 64, 16, 1, 2), conv(64, 64, 8)]
+    for codelet in (*layers, gemm(1, 64, 10)):
+        mapping = solve(codelet, acg, time_limit_seconds=120)
+        assert evaluate(mapping, codelet, acg).used_bytes <= 12000
