@@ -50,13 +50,15 @@ def pinned_spaces(spaces: Sequence[Space], pins: Sequence[Pin]) -> list[Space]:
 
 
 def spaces_of(codelet: Codelet, acg: Acg) -> list[Space]:
-    """The spaces of every binding, also of the fused forms."""
+    """The spaces of every binding, also of the fused forms; those that place two operands under one
+    port name only where there is nothing else, since a mapping finds operands by port."""
     plain = match(codelet, acg).bindings
     fused = fused_forms(codelet, acg, plain)
-    return [
+    found = [
         *(s for binding in plain for s in routed_spaces(codelet, acg, binding)),
         *(s for f in fused for s in routed_spaces(f.codelet, acg, f.binding)),
     ]
+    return [s for s in found if len({x.key for x in s.sites}) == len(s.sites)] or found
 
 
 def possible(
