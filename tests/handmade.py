@@ -273,9 +273,15 @@ def _weight_points(random: Random, dtype: DType, count: int) -> int | list[int]:
 
 
 def random_mapping(random: Random, codelet: Codelet, acg: Acg) -> Mapping:
-    """Random binding, tiles, order, cuts, copies; may need more stream loops than there are."""
+    """Random binding that can resume a reduction, tiles, order, cuts, copies; may need more stream
+    loops than there are."""
     found = match(codelet, acg).bindings
-    chosen = random.randrange(len(found))
+    resumable = [
+        i
+        for i, binding in enumerate(found)
+        if any(o.role is Role.PARTIAL for o in operands(codelet, acg, binding))
+    ]
+    chosen = random.choice(resumable)
     extents = acg.capabilities[0].extents
     bound = {dim: name for name, dim in found[chosen].steps[0].dims}
     tiles = {}

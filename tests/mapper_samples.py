@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,12 @@ def _read(overrides: tuple[tuple[str, str], ...]) -> Acg:
 def snax(**overrides: str) -> Acg:
     """The shipped architecture; keyword `memories__l1__size="8KiB"` overrides a key."""
     return _read(tuple((k.replace("__", "."), v) for k, v in overrides.items()))
+
+
+def first_chain(acg: Acg) -> Acg:
+    """The architecture with its first compute node and those chained to it, without others."""
+    kept = acg.chain(acg.computes[0].name)
+    return replace(acg, computes=tuple(node for node in acg.computes if node in kept))
 
 
 def requantised(target: str, bias: bool, columns: str) -> str:
