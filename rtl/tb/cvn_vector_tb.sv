@@ -125,7 +125,8 @@ module cvn_vector_tb
   logic [8:0] noise_q;
   logic [4:0] allow_q;
   always_ff @(posedge clk_i) begin
-    host_q  <= '{valid: host_valid_i, write: host_write_i, addr: host_addr_i, wdata: host_wdata_i};
+    host_q  <= '{valid: host_valid_i, write: host_write_i, behind: 1'b0, addr: host_addr_i,
+                 wdata: host_wdata_i};
     noise_q <= noise_i;
     allow_q <= allow_i;
   end
