@@ -139,6 +139,7 @@ module cvn_vector_tb
     assign req[NodeMasters+1+i] = '{
       valid: {1'b0, mixed[63:56]} < noise_q,
       write: 1'b0,
+      behind: 1'b0,
       addr: 32'(mixed[55:40]) % Words,
       wdata: '0
     };
