@@ -5,7 +5,7 @@ In: a file such as
     pins: 1
     layers:
       - name: "layer1.*"       # which layers: globs of node name and operator,
-        op: QLinear*
+        op: "*"
         where: {oc: {min: 64}} # ranges of extents; all three are optional
         binding: {node: gemm, dims: {m: oy}}     # of the first step; a list names several steps
         fused: [c, fx]                           # dims that run as one; []: none
