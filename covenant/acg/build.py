@@ -8,20 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from covenant.acg import derive
-from covenant.acg.graph import (
-    Acg,
-    Capability,
-    Compute,
-    Control,
-    ControlUnit,
-    Field,
-    Memory,
-    Mnemonic,
-    Port,
-    Record,
-    Register,
-    Transfer,
-)
+from covenant.acg.control import Control, ControlUnit, Field, Mnemonic, Register
+from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Record, Transfer
 from covenant.acg.notation import parse_field, parse_range, parse_register, parse_semantics
 from covenant.acg.places import Path, Places
 from covenant.acg.sections import ArchitectureSection, MemorySection, PortSection, UnitSection

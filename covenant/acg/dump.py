@@ -9,18 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from covenant.acg.graph import (
-    Acg,
-    Capability,
-    Compute,
-    Control,
-    ControlUnit,
-    Field,
-    Memory,
-    Port,
-    Register,
-    Transfer,
-)
+from covenant.acg.control import Control, ControlUnit, Field, Register
+from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Transfer
 from covenant.acg.notation import show_size
 from covenant.core.yaml_source import scalar_value
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from covenant.acg.graph import Acg, Capability, Compute, ControlUnit, Memory, Transfer
+from covenant.acg.control import ControlUnit
+from covenant.acg.graph import Acg, Capability, Compute, Memory, Transfer
 from covenant.acg.notation import show_size
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from covenant.acg.graph import Control, ControlUnit
+from covenant.acg.control import Control, ControlUnit
 from covenant.emit.program import (
     Add,
     Address,

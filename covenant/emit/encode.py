@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from covenant.acg.graph import Control, ControlUnit, Field, Mnemonic
+from covenant.acg.control import Control, ControlUnit, Field, Mnemonic
 from covenant.core.diagnostics import CovenantError, Span, did_you_mean, fail
 from covenant.emit.program import (
     Add,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from covenant.acg.graph import Control
+from covenant.acg.control import Control
 from covenant.emit.order import Clock, Credit, Engine, Semaphore
 from covenant.emit.program import Launch, Operation, Post
 from covenant.emit.units import ComputeUnit, Dma

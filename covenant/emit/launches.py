@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from covenant.acg.graph import Acg, ControlUnit
+from covenant.acg.control import ControlUnit
+from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import fail
 from covenant.emit import dma

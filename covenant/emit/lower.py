@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from covenant.acg.graph import Acg, Control, ControlUnit, Transfer
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg, Transfer
 from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from covenant.acg.graph import Acg, Control, ControlUnit
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.emit.delta import RegisterFile

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from covenant.acg.graph import Acg, Control, ControlUnit, Memory, Transfer
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg, Memory, Transfer
 from covenant.emit.rtl_nodes import Nodes, find_nodes, node_lines
 from covenant.emit.rtl_text import error, mask, number, one, place, reset, struct
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from covenant.acg.graph import Acg, Capability, Compute, Control, ControlUnit, Record, Transfer
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg, Capability, Compute, Record, Transfer
 from covenant.emit.rtl_text import (
     LANES,
     PIXELS,

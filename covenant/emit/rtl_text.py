@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TypeVar
 
-from covenant.acg.graph import Acg, Capability, Compute, Control, ControlUnit
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg, Capability, Compute
 from covenant.core.diagnostics import CovenantError, Span, fail
 
 _T = TypeVar("_T")

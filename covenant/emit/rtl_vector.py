@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from covenant.acg.graph import Acg, Compute, Control, ControlUnit, Transfer
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg, Compute, Transfer
 from covenant.emit.rtl_text import (
     LANES,
     PLAIN,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from covenant.acg.graph import ControlUnit, Transfer
+from covenant.acg.control import ControlUnit
+from covenant.acg.graph import Transfer
 from covenant.core.diagnostics import Span, fail
 from covenant.emit import dma
 from covenant.emit.nest import Index, Nest

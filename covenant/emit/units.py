@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from covenant.acg.graph import Acg, Capability, Compute, ControlUnit, Memory, Port, Record, Transfer
+from covenant.acg.control import ControlUnit
+from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Record, Transfer
 
 Registers = Mapping[str, int]
 Addresses = NDArray[np.int64]

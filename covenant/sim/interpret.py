@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from covenant.acg.graph import Acg, Control
+from covenant.acg.control import Control
+from covenant.acg.graph import Acg
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 from covenant.emit.encode import decode
 from covenant.emit.program import Add, Halt, Launch, Loop, Operation, Post, ReverseSubtract, Write

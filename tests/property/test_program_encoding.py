@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covenant.acg.graph import Control, ControlUnit, Field, Mnemonic, Register
+from covenant.acg.control import Control, ControlUnit, Field, Mnemonic, Register
 from covenant.core.diagnostics import Span
 from covenant.emit.encode import decode, decode_flat, encode, from_bytes, loop_lengths, to_bytes
 from covenant.emit.program import (

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from covenant.acg.graph import Acg, ControlUnit
+from covenant.acg.control import ControlUnit
+from covenant.acg.graph import Acg
 
 
 class Assembler:

@@ -5,7 +5,8 @@ In: a graph whose references resolve. Out: findings ACG050 to ACG055.
 
 from __future__ import annotations
 
-from covenant.acg.graph import Acg, Control, Field, Mnemonic
+from covenant.acg.control import Control, Field, Mnemonic
+from covenant.acg.graph import Acg
 from covenant.acg.places import Path
 from covenant.acg.verify.findings import Findings
 from covenant.core.diagnostics import did_you_mean

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from covenant.acg.graph import Acg, Capability, Control, ControlUnit, Port, Transfer
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg, Capability, Port, Transfer
 from covenant.acg.places import Path
 from covenant.acg.verify.findings import Findings
 from covenant.acg.verify.streams import record_of

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from covenant.acg.graph import Acg, Control, ControlUnit
+from covenant.acg.control import Control, ControlUnit
+from covenant.acg.graph import Acg
 from covenant.acg.places import Path
 from covenant.acg.verify.findings import Findings
 from covenant.acg.verify.registers import prefixes

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from covenant.acg.graph import Control
+from covenant.acg.control import Control
 from covenant.acg.reader import read_architecture
 from covenant.core.diagnostics import CovenantError
 from covenant.emit.encode import decode, encode, from_bytes, to_bytes

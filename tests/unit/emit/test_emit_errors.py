@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from covenant.acg.graph import Acg, Control
+from covenant.acg.control import Control
+from covenant.acg.graph import Acg
 from covenant.acg.reader import read_architecture
 from covenant.core.diagnostics import CovenantError, Span
 from covenant.core.resources import architectures_directory
