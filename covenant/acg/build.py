@@ -8,11 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from covenant.acg import derive
-from covenant.acg.control import Control, ControlUnit, Field, Mnemonic, Register
+from covenant.acg.control import Control, ControlUnit, Field, Host, Mnemonic, Register
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Record, Transfer
 from covenant.acg.notation import parse_field, parse_range, parse_register, parse_semantics
 from covenant.acg.places import Path, Places
-from covenant.acg.sections import ArchitectureSection, MemorySection, PortSection, UnitSection
+from covenant.acg.sections import (
+    ArchitectureSection,
+    HostSection,
+    MemorySection,
+    PortSection,
+    UnitSection,
+)
 from covenant.core.dtypes import DType
 
 
@@ -41,6 +47,7 @@ def _memories(section: ArchitectureSection, places: Places) -> tuple[Memory, ...
             word_bytes=memory.word_bytes,
             banks=memory.banks,
             bank_group=memory.bank_group,
+            start=memory.start,
             latency_cycles=memory.latency,
             read_bytes_per_cycle=memory.read_bytes_per_cycle or memory.banks * memory.word_bytes,
             write_bytes_per_cycle=memory.write_bytes_per_cycle or memory.banks * memory.word_bytes,
@@ -146,17 +153,18 @@ def _control(
         Mnemonic(
             name=name,
             effect=form.effect,
-            fields=tuple(Field(key, *parse_field(text)) for key, text in form.fields.items()),
+            fields=tuple(_field(key, text) for key, text in form.fields.items()),
             span=places.key("control", "mnemonics", name),
+            unit=form.unit or "",
+            sets=tuple(form.sets.items()),
+            after=tuple(form.after),
         )
         for name, form in control.mnemonics.items()
     )
     semaphores = tuple(control.semaphores)
-    units = tuple(
-        each
-        for name, unit in control.units.items()
-        for each in _units(name, unit, semaphores, places, aliases)
-    )
+    units: list[ControlUnit] = []
+    for name, unit in control.units.items():
+        units += _units(name, unit, len(units), semaphores, places, aliases)
     return Control(
         word_bits=control.word_bits,
         program_words=control.program_words,
@@ -165,14 +173,33 @@ def _control(
         issue_cycles=control.issue_cycles,
         semaphores=semaphores,
         mnemonics=mnemonics,
-        units=units,
+        units=tuple(units),
         span=places.key("control"),
+        host=_host(control.host, places),
+    )
+
+
+def _field(name: str, text: str) -> Field:
+    form = parse_field(text)
+    return Field(name, form.high, form.low, form.constant, form.plus, form.granule, form.times)
+
+
+def _host(section: HostSection | None, places: Places) -> Host | None:
+    if section is None:
+        return None
+    return Host(
+        operands=tuple(_field(name, text) for name, text in section.operands.items()),
+        constants=tuple(section.constants),
+        issue=section.issue,
+        halt=section.halt,
+        span=places.key("control", "host"),
     )
 
 
 def _units(
     name: str,
     unit: UnitSection,
+    position: int,
     semaphores: tuple[str, ...],
     places: Places,
     aliases: dict[Path, Path],
@@ -188,7 +215,7 @@ def _units(
         built.append(
             ControlUnit(
                 name=own,
-                id=unit.id + offset,
+                id=(position if unit.id is None else unit.id) + offset,
                 nodes=tuple(unit.nodes),
                 channel=unit.channel + offset,
                 registers=_registers(unit, ("control", "units", own), written, aliases),
@@ -205,9 +232,10 @@ def _registers(
 ) -> tuple[Register, ...]:
     registers: list[Register] = []
     for item, text in enumerate(unit.registers):
-        for quantity, reset in parse_register(text):
-            aliases[(*own, "registers", quantity)] = (*written, "registers", item)
-            registers.append(Register(len(registers), quantity, reset))
+        for form in parse_register(text):
+            aliases[(*own, "registers", form.quantity)] = (*written, "registers", item)
+            index = len(registers)
+            registers.append(Register(index, form.quantity, form.reset, form.maximum, form.fixed))
     return tuple(registers)
 
 

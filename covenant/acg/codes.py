@@ -65,4 +65,7 @@ CODES: dict[str, str] = {
     "ACG063": "semaphores are given for an unknown port",
     "ACG064": "an address or reset value does not fit a register",
     "ACG065": "a memory per lane has no such lanes",
+    "ACG066": "an instruction of a unit names something that the unit does not have",
+    "ACG067": "a unit with instructions cannot be launched, or a register not written",
+    "ACG068": "a C program could not issue the words as `host` says",
 }

@@ -15,27 +15,52 @@ from covenant.core.diagnostics import Span
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A bit field of an instruction word, `high` and `low` inclusive; `constant` for opcodes."""
+    """A bit field of an instruction word, `high` and `low` inclusive; `constant` for opcodes. A
+    value stands there as (value + plus) / granule * times, both divisions exact."""
 
     name: str
     high: int
     low: int
     constant: int | None = None
+    plus: int = 0
+    granule: int = 1
+    times: int = 1
 
     @property
     def width_bits(self) -> int:
         """Number of bits."""
         return self.high - self.low + 1
 
+    @property
+    def largest(self) -> int:
+        """The largest value that fits."""
+        return ((1 << self.width_bits) - 1) // self.times * self.granule - self.plus
+
 
 @dataclass(frozen=True, slots=True)
 class Mnemonic:
-    """An instruction form. `effect`: write, add, reverse_subtract, launch, post, loop, halt."""
+    """An instruction form. `effect`: write, add, reverse_subtract, launch, post, loop, halt, start.
+
+    unit: the unit whose registers its fields are ("" for a form whose fields are roles such as
+    `register` and `value`); effect `write` only writes them, `launch` also starts the unit. sets:
+    further registers it writes, with constants. after: forms that stand before it in every launch.
+    """
 
     name: str
     effect: str
     fields: tuple[Field, ...]
     span: Span = field(compare=False)
+    unit: str = ""
+    sets: tuple[tuple[str, int], ...] = ()
+    after: tuple[str, ...] = ()
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Registers that an instruction of a unit writes: those in its fields, then its `sets`."""
+        if not self.unit:
+            return ()
+        own = tuple(f.name for f in self.fields if f.constant is None)
+        return (*own, *(name for name, _ in self.sets))
 
     def bit_field(self, name: str) -> Field | None:
         """The field of that name, None when the form has none."""
@@ -45,11 +70,19 @@ class Mnemonic:
 @dataclass(frozen=True, slots=True)
 class Register:
     """A register of a unit: what semantic quantity it holds (`a.base`, `bound[0]`, `steps`), its
-    index in the unit and its value after a program start."""
+    index in the unit and its value after a program start.
+
+    maximum: the largest value it may hold, None for what its field holds. fixed: the hardware
+    always behaves as if it held `reset`; no instruction writes it. In a unit with instructions of
+    its own, registers hold nothing known before the first write and `reset` is what the compiler
+    writes where a launch does not say.
+    """
 
     index: int
     quantity: str
     reset: int = 0
+    maximum: int | None = None
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +109,18 @@ class ControlUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """How a C program issues words: `operands` are bits of a word by the name that the statement
+    `issue` uses; those in `constants` must be known when it is compiled; `halt` waits."""
+
+    operands: tuple[Field, ...]
+    constants: tuple[str, ...]
+    issue: str
+    halt: str
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The control node: instruction words, hardware loops, semaphores, job queues, units."""
 
@@ -89,10 +134,25 @@ class Control:
     mnemonics: tuple[Mnemonic, ...]
     units: tuple[ControlUnit, ...]
     span: Span = field(compare=False)
+    host: Host | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether launches take effect one after the other: nothing else could order them."""
+        return not self.semaphores
+
+    def forms(self, unit: str) -> tuple[Mnemonic, ...]:
+        """Instructions that belong to one unit, in YAML order; () for one that is set register by
+        register."""
+        return tuple(each for each in self.mnemonics if each.unit == unit)
+
+    def named(self, mnemonic: str) -> Mnemonic:
+        """The mnemonic of that name; KeyError when absent."""
+        return {each.name: each for each in self.mnemonics}[mnemonic]
 
     def mnemonic(self, effect: str) -> Mnemonic | None:
-        """The first mnemonic with that effect, None when there is none."""
-        return next((each for each in self.mnemonics if each.effect == effect), None)
+        """The first mnemonic with that effect that belongs to no unit, None when there is none."""
+        return next((m for m in self.mnemonics if m.effect == effect and not m.unit), None)
 
     def unit(self, name: str) -> ControlUnit:
         """The unit of that name; KeyError when absent."""

@@ -80,7 +80,12 @@ def contiguous(section: ArchitectureSection, node: str, port: str) -> bool:
     if section.control is None:
         return False
     units = [unit for unit in section.control.units.values() if node in unit.nodes]
-    quantities = {q for u in units for text in u.registers for q, _ in parse_register(text)}
+    quantities = {
+        q
+        for u in units
+        for text in u.registers
+        for q in (form.quantity for form in parse_register(text))
+    }
     return bool(units) and f"{port}.lane_stride" not in quantities
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from covenant.acg.control import Control, ControlUnit, Field, Register
+from covenant.acg.control import Control, ControlUnit, Field, Host, Register
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Transfer
 from covenant.acg.notation import show_size
 from covenant.core.yaml_source import scalar_value
@@ -42,6 +42,7 @@ def _memory(memory: Memory) -> Section:
     return {
         "off_chip": memory.off_chip,
         "size": show_size(memory.size_bytes),
+        **_given(start=memory.start),
         "banks": memory.banks,
         "bank_group": memory.bank_group,
         "word_bytes": memory.word_bytes,
@@ -129,7 +130,9 @@ def _control(control: Control) -> Section:
     mnemonics: Section = {
         form.name: {
             "effect": form.effect,
+            **_given(unit=form.unit),
             "fields": {field.name: _field(field) for field in form.fields},
+            **_given(sets=dict(form.sets), after=form.after),
         }
         for form in control.mnemonics
     }
@@ -142,12 +145,31 @@ def _control(control: Control) -> Section:
         "semaphores": control.semaphores,
         "mnemonics": mnemonics,
         "units": {unit.name: _unit(unit, control) for unit in control.units},
+        **_given(host=_host(control.host) if control.host else {}),
+    }
+
+
+def _host(host: Host) -> Section:
+    return {
+        "operands": {field.name: _field(field) for field in host.operands},
+        **_given(constants=host.constants),
+        "issue": host.issue,
+        "halt": host.halt,
     }
 
 
 def _field(field: Field) -> str:
     constant = "" if field.constant is None else f"={field.constant}"
-    return f"{field.high}:{field.low}{constant}"
+    encoding = [
+        f" {sign} {value}"
+        for sign, value, neutral in (
+            ("+", field.plus, 0),
+            ("/", field.granule, 1),
+            ("*", field.times, 1),
+        )
+        if value != neutral
+    ]
+    return f"{field.high}:{field.low}{constant}{''.join(encoding)}"
 
 
 def _unit(unit: ControlUnit, control: Control) -> Section:
@@ -165,18 +187,27 @@ _INDEXED = re.compile(r"(.*)\[(\d+)\]")
 
 def _registers(registers: Iterable[Register]) -> Iterator[str]:
     """Register texts, with runs such as `bound[0]`, `bound[1]` folded into a range."""
-    runs: list[tuple[str, int, int, int]] = []
+    runs: list[tuple[str, int, int, str]] = []
     for register in registers:
         found = _INDEXED.fullmatch(register.quantity)
         stem, index = (found[1], int(found[2])) if found else (register.quantity, -1)
-        last = runs[-1] if runs else ("", -1, -1, 0)
-        if index > 0 and (last[0], last[2] + 1, last[3]) == (stem, index, register.reset):
-            runs[-1] = (stem, last[1], index, register.reset)
+        last = runs[-1] if runs else ("", -1, -1, "")
+        note = _note(register)
+        if index > 0 and (last[0], last[2] + 1, last[3]) == (stem, index, note):
+            runs[-1] = (stem, last[1], index, note)
         else:
-            runs.append((stem, index, index, register.reset))
-    for stem, first, final, reset in runs:
+            runs.append((stem, index, index, note))
+    for stem, first, final, note in runs:
         index_text = "" if first < 0 else f"[{first}]" if first == final else f"[{first}..{final}]"
-        yield stem + index_text + (f" = {reset}" if reset else "")
+        yield stem + index_text + note
+
+
+def _note(register: Register) -> str:
+    """What a register's text says after its quantity."""
+    if register.fixed:
+        return f" == {register.reset}"
+    reset = f" = {register.reset}" if register.reset else ""
+    return reset + ("" if register.maximum is None else f" <= {register.maximum}")
 
 
 def _rtl(rtl: Mapping[str, str | int | bool]) -> Section:

@@ -43,6 +43,8 @@ class Memory:
     span: Span = field(compare=False)
     bank_group: int = 0
     """Smallest group of banks a buffer can be confined to; 0 when the memory has one view only."""
+    start: int = 0
+    """First byte that tensors lie at, of an off-chip memory."""
     per: tuple[str, ...] = ()
     """Capability dims along whose lanes there is one instance each; () for a single memory."""
 

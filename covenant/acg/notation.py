@@ -17,10 +17,19 @@ _SIZE = re.compile(r"(\d{1,18}) ?(B|KiB|MiB|GiB|TiB)?", re.ASCII)
 _UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _RANGE = re.compile(r"(.*)\[(\d{1,4})\.\.(\d{1,4})\]", re.ASCII | re.DOTALL)
 _REGISTER = re.compile(
-    r"([A-Za-z_][\w.\[\]]*?)\s*(?:=\s*(-?\d{1,20}|0x[0-9a-fA-F]{1,16}))?", re.ASCII
+    r"([A-Za-z_][\w.\[\]]*?)\s*"
+    r"(?:==\s*(?P<fixed>NUMBER)|(?:=\s*(?P<reset>NUMBER))?\s*(?:<=\s*(?P<most>NUMBER))?)".replace(
+        "NUMBER", r"-?\d{1,20}|0x[0-9a-fA-F]{1,16}"
+    ),
+    re.ASCII,
 )
 _QUANTITY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?(\[\d{1,4}(\.\.\d{1,4})?\])?", re.ASCII)
-_FIELD = re.compile(r"(\d{1,4})(?::(\d{1,4}))?(?:=(\d{1,20}|0x[0-9a-fA-F]{1,16}))?", re.ASCII)
+_FIELD = re.compile(
+    r"(\d{1,4})(?::(\d{1,4}))?(?:=(\d{1,40}|0x[0-9a-fA-F]{1,32}))?"
+    r"(?:\s*\+\s*(?P<plus>\d{1,10}))?(?:\s*/\s*(?P<granule>\d{1,10}))?"
+    r"(?:\s*\*\s*(?P<times>\d{1,10}))?",
+    re.ASCII,
+)
 _CONDITION = re.compile(
     r"([A-Za-z_]\w*)\s*(?:%\s*(\d{1,9})\s*)?(==|!=|<=|>=|<|>)\s*(-?\d{1,10})", re.ASCII
 )
@@ -63,33 +72,72 @@ def parse_range(text: str) -> tuple[str, int, int] | None:
     return name, first, last
 
 
-def parse_register(text: str) -> tuple[tuple[str, int], ...]:
-    """(quantity, value after a program start) of every register that the text stands for."""
+@dataclass(frozen=True, slots=True)
+class RegisterForm:
+    """A register as written: value after a program start or of a fixed one, largest value."""
+
+    quantity: str
+    reset: int = 0
+    maximum: int | None = None
+    fixed: bool = False
+
+
+def parse_register(text: str) -> tuple[RegisterForm, ...]:
+    """Every register that `bound[0..2] = 1 <= 16` or `a.stride[0] == 16` stands for."""
     found = _REGISTER.fullmatch(text.strip())
     if found is None or not _QUANTITY.fullmatch(found[1]):
         raise NotationError(
-            f"'{text}' is not a register; expected `quantity` or `quantity = value`"
+            f"'{text}' is not a register; expected `quantity`, `quantity = value`, "
+            "`quantity <= largest` or `quantity == fixed value`"
         )
-    reset = int(found[2] or "0", 0)
+    fixed, most = found["fixed"], found["most"]
+    reset = int(fixed or found["reset"] or "0", 0)
+    maximum = None if most is None else int(most, 0)
+    if maximum is not None and reset > maximum:
+        raise NotationError(f"{reset} is larger than the largest value {maximum}")
     ranged = parse_range(found[1])
     if ranged is None:
-        return ((found[1], reset),)
+        return (RegisterForm(found[1], reset, maximum, fixed is not None),)
     name, first, last = ranged
-    return tuple((f"{name}[{i}]", reset) for i in range(first, last + 1))
+    return tuple(
+        RegisterForm(f"{name}[{i}]", reset, maximum, fixed is not None)
+        for i in range(first, last + 1)
+    )
 
 
-def parse_field(text: str) -> tuple[int, int, int | None]:
-    """(high bit, low bit, constant or None) of `63:60=1`, `59:56` or `7`."""
+@dataclass(frozen=True, slots=True)
+class FieldForm:
+    """A bit field as written: bits = (value + plus) / granule * times, or a constant."""
+
+    high: int
+    low: int
+    constant: int | None = None
+    plus: int = 0
+    granule: int = 1
+    times: int = 1
+
+
+def parse_field(text: str) -> FieldForm:
+    """The field of `63:60=1`, `59:56`, `7`, `29:0 / 64`, `47:32 * 16` or `3:2 + 128 / 128`."""
     found = _FIELD.fullmatch(text.strip())
     if found is None:
         raise NotationError(
-            f"'{text}' is not a bit field; expected `high:low` or `high:low=constant`"
+            f"'{text}' is not a bit field; expected `high:low`, `high:low=constant`, or "
+            "`high:low + added / granule * factor`"
         )
     high = int(found[1])
     low = high if found[2] is None else int(found[2])
     if low > high:
         raise NotationError(f"bits {high}:{low} are reversed; expected `{low}:{high}`")
-    return high, low, None if found[3] is None else int(found[3], 0)
+    constant = None if found[3] is None else int(found[3], 0)
+    plus, granule, times = (
+        int(found[k] or d) for k, d in (("plus", 0), ("granule", 1), ("times", 1))
+    )
+    if not granule or not times:
+        raise NotationError("a granule and a factor are at least 1")
+    if constant is not None and (plus, granule, times) != (0, 1, 1):
+        raise NotationError("a constant is written as its bits, without `+`, `/` or `*`")
+    return FieldForm(high, low, constant, plus, granule, times)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,11 +150,13 @@ def _control_tables(acg: Acg) -> Iterator[Table]:
         tuple(
             (
                 form.name,
-                form.effect,
+                f"{form.effect} {form.unit}".rstrip(),
                 " ".join(
                     f"{f.name}[{f.high}:{f.low}]" + ("" if f.constant is None else f"={f.constant}")
                     for f in form.fields
-                ),
+                )
+                + "".join(f" {name}={value}" for name, value in form.sets)
+                + (f" after {', '.join(form.after)}" if form.after else ""),
             )
             for form in forms
         ),

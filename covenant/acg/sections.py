@@ -90,7 +90,9 @@ Constant = Annotated[
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
 Ability = Literal["fill", "windows", "sums", "tail"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
-Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt"]
+Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"]
+Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[\d+\])?$", max_length=64)]
+CText = Annotated[str, Field(min_length=1, max_length=400)]
 
 
 class Section(BaseModel):
@@ -114,6 +116,9 @@ class MemorySection(Section):
 
     off_chip: bool = Field(False, description="true for DRAM: holds whole tensors between layers")
     size: Size = Field(description="capacity; bytes, or with KiB, MiB, GiB")
+    start: Whole = Field(
+        0, description="first byte that tensors lie at, where addresses before mean something else"
+    )
     banks: Count = Field(
         1, description="single-port banks, a power of two; words interleave over them"
     )
@@ -251,11 +256,25 @@ class ComputeSection(Section):
 
 
 class MnemonicSection(Section):
-    """An instruction form."""
+    """An instruction form. Without `unit` its fields are roles: `unit`, `register`, `value`,
+    `wait`, `post`, `length`, `count`. With `unit` they are registers of that unit, which it
+    writes."""
 
-    effect: Effect = Field(description="what the instruction does")
-    fields: dict[Name, FieldText] = Field(
-        description="bit fields `high:low`, or `high:low=constant` for opcodes"
+    effect: Effect = Field(
+        description="what the instruction does; `start`: issued once when a program starts"
+    )
+    unit: Name | None = Field(
+        None, description="unit whose registers it writes, and which it starts if it is a `launch`"
+    )
+    fields: dict[Quantity, FieldText] = Field(
+        description="bit fields `high:low`, `high:low=constant` for opcodes, or "
+        "`high:low + added / granule * factor` for a register that stands encoded"
+    )
+    sets: dict[Quantity, int] = Field(
+        {}, description="registers of the unit that it also writes, with constants"
+    )
+    after: list[Name] = Field(
+        [], description="instructions of the unit that stand right before it in every launch"
     )
 
 
@@ -263,12 +282,15 @@ class UnitSection(Section):
     """What one launch starts. A name `load[0..3]` stands for four units with ids and channels
     counting up."""
 
-    id: Whole = Field(description="number of the unit in instructions")
+    id: Whole | None = Field(
+        None, description="number of the unit in instructions; default: its place in the table"
+    )
     nodes: list[Name] = Field(min_length=1, description="nodes that the launch starts")
     channel: Whole = Field(0, description="channel of a DMA")
     registers: list[RegisterText] = Field(
         max_length=MAX_ITEMS,
-        description="`quantity` or `quantity = value after a program start`, in index order",
+        description="`quantity`, `quantity = value after a program start`, `quantity <= largest "
+        "value` or `quantity == value that the hardware fixes`, in index order",
     )
     waits: dict[PortKey, list[Name]] | None = Field(
         None,
@@ -280,13 +302,28 @@ class UnitSection(Section):
     )
 
 
+class HostSection(Section):
+    """How a C program on the machine's processor issues instruction words."""
+
+    operands: dict[Name, FieldText] = Field(
+        min_length=1, description="bits of the word, by the names that `issue` uses"
+    )
+    constants: list[Name] = Field(
+        [], description="operands that must be constants when the program is compiled"
+    )
+    issue: CText = Field(description="C statement that issues one word, from its operands")
+    halt: CText = Field(description="C statement that waits until all work is done")
+
+
 class ControlSection(Section):
     """The control node."""
 
     word_bits: Annotated[int, Field(ge=8, le=256)] = Field(
         description="bits of an instruction word"
     )
-    program_words: Count = Field(description="words of program memory")
+    program_words: Annotated[int, Field(ge=1, le=1 << 24)] = Field(
+        description="words of program memory"
+    )
     loop_depth: Loops = Field(0, description="nested hardware loops")
     queue_depth: Count = Field(1, description="launches a unit queues")
     issue_cycles: Whole = Field(
@@ -298,6 +335,9 @@ class ControlSection(Section):
     )
     units: dict[UnitName, UnitSection] = Field(
         max_length=MAX_ITEMS, min_length=1, description="launchable units by name"
+    )
+    host: HostSection | None = Field(
+        None, description="how to write programs as C; absent: words only"
     )
 
 

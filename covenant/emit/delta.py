@@ -7,18 +7,22 @@ differences so that repeated steps of a loop nest become equal operations, which
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from covenant.acg.control import Control, ControlUnit
+from covenant.core.diagnostics import fail
 from covenant.emit.program import (
     Add,
     Address,
+    Instruction,
     Invocation,
     Launch,
     Operation,
     ReverseSubtract,
     Write,
 )
+from covenant.emit.selection import select
 
 
 @dataclass(slots=True)
@@ -28,6 +32,9 @@ class _Shadow:
     values: dict[str, int]
     addresses: dict[str, Address] = field(default_factory=dict)
     quantities: tuple[tuple[str, int], ...] = ()
+    defaults: Mapping[str, int] = field(default_factory=dict)
+    """What is written to registers that a launch says nothing about, of a unit with instructions
+    of its own; its `values` are those that are known, none at a program start."""
 
 
 class RegisterFile:
@@ -38,12 +45,19 @@ class RegisterFile:
         self._adds = "add" in effects
         self._subtracts = "reverse_subtract" in effects
         self._bits = _value_bits(control)
-        self._shadows = {u.name: _Shadow(_reset(u)) for u in control.units}
+        self._control = control
+        self._units = {u.name: u for u in control.units if control.forms(u.name)}
+        self._shadows = {
+            u.name: _Shadow({}, defaults=_reset(u)) if u.name in self._units else _Shadow(_reset(u))
+            for u in control.units
+        }
 
     def operations(self, invocation: Invocation) -> list[Operation]:
         """Register operations of an invocation, then its launch."""
         unit = invocation.unit
         shadow = self._shadows[unit]
+        if unit in self._units:
+            return self._instructions(self._units[unit], shadow, invocation)
         result: list[Operation] = []
         if invocation.quantities is not shadow.quantities:
             values = shadow.values
@@ -58,6 +72,35 @@ class RegisterFile:
                 result.append(operation)
         result.append(Launch(unit, invocation.waits, invocation.posts))
         return result
+
+    def _instructions(
+        self, unit: ControlUnit, shadow: _Shadow, invocation: Invocation
+    ) -> list[Operation]:
+        """Instructions of the unit that leave its registers as the launch needs them."""
+        wanted = dict(invocation.quantities)
+        wanted.update((address.quantity, address.value) for address in invocation.addresses)
+        check_fixed(unit, wanted)
+        wanted = {r.quantity: wanted[r.quantity] for r in unit.registers if r.quantity in wanted}
+        wanted = {name: value for name, value in wanted.items() if not fixed(unit, name)}
+        result: list[Operation] = []
+        chosen = select(self._control, unit, wanted, shadow.values)
+        for form in chosen:
+            values = [
+                (bits.name, wanted.get(bits.name, self._kept(shadow, bits.name)))
+                for bits in form.fields
+                if bits.constant is None
+            ]
+            values += form.sets
+            shadow.values.update(values)
+            last = form is chosen[-1]
+            waits, posts = (invocation.waits, invocation.posts) if last else ((), ())
+            written = tuple(values)
+            result.append(Instruction(form.name, unit.name, written, last, waits, posts))
+        return result
+
+    @staticmethod
+    def _kept(shadow: _Shadow, quantity: str) -> int:
+        return shadow.values.get(quantity, shadow.defaults[quantity])
 
     def _move(self, shadow: _Shadow, unit: str, address: Address) -> Operation | None:
         quantity, value = address.quantity, address.value
@@ -79,6 +122,33 @@ class RegisterFile:
         """Two's complement in the width of the value field."""
         half = 1 << (self._bits - 1)
         return (value + half) % (2 * half) - half if -half <= value < 2 * half else value
+
+
+def fixed(unit: ControlUnit, quantity: str) -> bool:
+    """Whether the hardware fixes a register."""
+    register = unit.register(quantity)
+    return register is not None and register.fixed
+
+
+def check_fixed(unit: ControlUnit, wanted: Mapping[str, int]) -> None:
+    """CovenantError when a launch needs a register to differ from what the hardware fixes, or to
+    be larger than it may be."""
+    for register in unit.registers:
+        value = wanted.get(register.quantity, register.reset)
+        if register.fixed and value != register.reset:
+            raise fail(
+                "EMI005",
+                f"a launch needs {register.quantity} = {value}, unit '{unit.name}' always has "
+                f"{register.reset}",
+                unit.span,
+            )
+        if register.maximum is not None and value > register.maximum:
+            raise fail(
+                "EMI005",
+                f"a launch needs {register.quantity} = {value}, unit '{unit.name}' takes at most "
+                f"{register.maximum}",
+                unit.span,
+            )
 
 
 def _reset(unit: ControlUnit) -> dict[str, int]:

@@ -13,9 +13,11 @@ from typing import assert_never
 
 from covenant.acg.control import Control, ControlUnit, Field, Mnemonic
 from covenant.core.diagnostics import CovenantError, Span, did_you_mean, fail
+from covenant.emit.instructions import decode_instruction, encode_instruction
 from covenant.emit.program import (
     Add,
     Halt,
+    Instruction,
     Launch,
     Loop,
     Operation,
@@ -98,7 +100,7 @@ def _effect(operation: Operation) -> str:
             return "add"
         case ReverseSubtract():
             return "reverse_subtract"
-        case Launch():
+        case Launch() | Instruction():
             return "launch"
         case Post():
             return "post"
@@ -118,7 +120,7 @@ class _Encoder:
         self.units = {u.name: u for u in control.units}
         self.indices = {u.name: {r.quantity: r.index for r in u.registers} for u in control.units}
         self.bits = {name: 1 << i for i, name in enumerate(control.semaphores)}
-        self.mnemonics = {m.effect: m for m in reversed(control.mnemonics)}
+        self.mnemonics = {m.effect: m for m in reversed(control.mnemonics) if not m.unit}
         self.known: dict[Operation, int] = {}
 
     def append(self, words: list[int], operations: Sequence[Operation]) -> None:
@@ -133,6 +135,8 @@ class _Encoder:
                 self.append(words, operation.body)
 
     def word(self, operation: Operation) -> int:
+        if isinstance(operation, Instruction):
+            return encode_instruction(operation, self.control)
         effect = _effect(operation)
         mnemonic = self.mnemonics.get(effect)
         if mnemonic is None:
@@ -170,6 +174,8 @@ class _Encoder:
                     "register": self.register(unit, name),
                     "value": value,
                 }
+            case Instruction():
+                return dict(operation.values)
             case Launch(unit, waits, posts, _):
                 return {
                     "unit": self.unit(unit).id,
@@ -289,6 +295,8 @@ class _Decoder:
 
     def operation(self, index: int, word: int) -> Operation:
         form = self.form(index, word)
+        if form.mnemonic.unit or form.mnemonic.effect == "start":
+            return decode_instruction(form.mnemonic, word, index)
         fields = _fields(form, word)
         match form.mnemonic.effect:
             case "write":

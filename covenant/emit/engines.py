@@ -35,6 +35,7 @@ class Engines:
         ]
         self.count = len(keys)
         self._find = find
+        self._in_order = control.in_order
         self._list = [
             Engine(i, unit, key, np.zeros(len(keys), np.int64), np.full(len(keys), -1, np.int64))
             for i, (unit, key) in enumerate(keys)
@@ -62,6 +63,8 @@ class Engines:
     def start(self, engine: Engine, launch: Launch) -> Clock:
         """What an engine knows when it starts its part of a launch; takes its credits."""
         start = engine.done.copy()
+        if self._in_order:
+            np.maximum.reduce([e.done for e in self._list], out=start)
         waited = False
         for name in launch.waits:
             if self._routed(launch.unit, name, "wait") is not engine:

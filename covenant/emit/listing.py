@@ -10,6 +10,7 @@ from typing import assert_never
 from covenant.emit.program import (
     Add,
     Halt,
+    Instruction,
     Launch,
     Loop,
     Operation,
@@ -42,6 +43,11 @@ def show_operation(operation: Operation) -> str:
             text += f" wait {','.join(waits)}" if waits else ""
             text += f" post {','.join(posts)}" if posts else ""
             return text + (f"  # {origin}" if origin else "")
+        case Instruction():
+            values = " ".join(f"{name}={value}" for name, value in operation.values)
+            text = f"{operation.mnemonic} {operation.unit}".rstrip()
+            text += f": {values}" if values else ""
+            return text + (f"  # {operation.origin}" if operation.origin else "")
         case Post(semaphores):
             return f"post   {','.join(semaphores)}"
         case Loop(count, body):

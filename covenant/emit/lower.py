@@ -22,7 +22,7 @@ from covenant.emit.fold import fold
 from covenant.emit.launches import Launcher, Quantities
 from covenant.emit.nest import Index, Nest, Sums, changes, partial_sums
 from covenant.emit.plan import DramPlan, plan
-from covenant.emit.program import Halt, Invocation, Operation, Post, Program, annotated
+from covenant.emit.program import Halt, Instruction, Invocation, Operation, Post, Program, annotated
 from covenant.emit.transfers import Exchanger
 from covenant.mapper.candidates import Binding
 from covenant.mapper.mapping import Mapping, Placement, Role
@@ -43,8 +43,9 @@ def lower(mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None
         operations.append([o for invocation in block for o in registers.operations(invocation)])
         origins += [invocation.origin for invocation in block]
     trips = [loop.trips for loop in mapping.levels[0].loops]
+    begin = tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
     folded = fold(operations, trips, loop_depth(control))
-    body = (*_credits(lowering.residents, control), *annotated(folded, origins), Halt())
+    body = (*begin, *_credits(lowering.residents, control), *annotated(folded, origins), Halt())
     return Program(acg.name, codelet.name, body)
 
 

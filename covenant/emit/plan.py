@@ -53,7 +53,7 @@ def plan(mapping: Mapping, acg: Acg, base: int = 0, given: Map[str, int] | None 
     (the output of a layer before)."""
     step = alignment(acg)
     regions: list[Region] = []
-    at = -(-base // step) * step
+    at = -(-max(base, acg.off_chip[0].start) // step) * step
     for placement in mapping.placements:
         if not placement.home.bytes:
             continue

@@ -81,6 +81,21 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
+class Instruction:
+    """One word of a unit with instructions of its own: registers it writes, with natural values in
+    the order of its mnemonic, then the launch of the unit when `launches`. unit: "" for one that
+    writes nothing and is issued once at the start."""
+
+    mnemonic: str
+    unit: str = ""
+    values: tuple[tuple[str, int], ...] = ()
+    launches: bool = False
+    waits: tuple[str, ...] = ()
+    posts: tuple[str, ...] = ()
+    origin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """One more credit for each semaphore, from the command processor itself."""
 
@@ -100,7 +115,7 @@ class Halt:
     """Wait until every unit is idle, then stop."""
 
 
-Operation: TypeAlias = Write | Add | ReverseSubtract | Launch | Post | Loop | Halt
+Operation: TypeAlias = Write | Add | ReverseSubtract | Launch | Instruction | Post | Loop | Halt
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,23 @@ class Program:
     def words(self) -> int:
         """Instruction words: one per operation, a loop costs one more than its body."""
         return count_words(self.operations)
+
+
+def steps(operation: Operation) -> tuple[Operation, ...]:
+    """What an operation does: an instruction of a unit as register writes and a launch."""
+    if not isinstance(operation, Instruction):
+        return (operation,)
+    writes = tuple(Write(operation.unit, name, value) for name, value in operation.values)
+    if not operation.launches:
+        return writes
+    return (*writes, Launch(operation.unit, operation.waits, operation.posts, operation.origin))
+
+
+def launches(operation: Operation) -> bool:
+    """Whether an operation starts a unit."""
+    if isinstance(operation, Instruction):
+        return operation.launches
+    return isinstance(operation, Launch)
 
 
 def count_words(operations: tuple[Operation, ...]) -> int:
@@ -144,7 +176,7 @@ def _annotated(
     result: list[Operation] = []
     for operation in operations:
         match operation:
-            case Launch():
+            case Launch() | Instruction() if launches(operation):
                 result.append(replace(operation, origin=origins[at]))
                 at += 1
             case Loop(count, body):

@@ -17,7 +17,18 @@ from covenant.emit.accesses import Accesses, Words
 from covenant.emit.encode import decode_flat, loop_lengths
 from covenant.emit.engines import Engines
 from covenant.emit.order import Clock, Engine, History, Race
-from covenant.emit.program import Add, Halt, Launch, Loop, Post, ReverseSubtract, Write
+from covenant.emit.program import (
+    Add,
+    Halt,
+    Instruction,
+    Launch,
+    Loop,
+    Operation,
+    Post,
+    ReverseSubtract,
+    Write,
+    steps,
+)
 from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, expected_beats, read_unit
 from covenant.emit.walk import execution
 
@@ -105,25 +116,29 @@ class Replay:
         halted = False
         for word, operation in execution(self._flat, self._lengths):
             self._word = word
-            match operation:
-                case Write(unit, register, value):
-                    self._shadows[unit][register] = value
-                case Add(unit, register, value):
-                    self._shadows[unit][register] = _signed(self._shadows[unit][register] + value)
-                case ReverseSubtract(unit, register, value):
-                    self._shadows[unit][register] = _signed(value - self._shadows[unit][register])
-                case Post(semaphores):
-                    self._engines.give(semaphores)
-                case Launch():
-                    self._launch(operation)
-                case Loop():
-                    pass
-                case Halt():
-                    halted = True
-                    break
+            if isinstance(operation, Halt):
+                halted = True
+                break
+            for step in steps(operation):
+                self._step(step)
         if not halted:
             self._find("the program does not halt")
         self._finish()
+
+    def _step(self, operation: Operation) -> None:
+        match operation:
+            case Write(unit, register, value):
+                self._shadows[unit][register] = value
+            case Add(unit, register, value):
+                self._shadows[unit][register] = _signed(self._shadows[unit][register] + value)
+            case ReverseSubtract(unit, register, value):
+                self._shadows[unit][register] = _signed(value - self._shadows[unit][register])
+            case Post(semaphores):
+                self._engines.give(semaphores)
+            case Launch():
+                self._launch(operation)
+            case Instruction() | Loop() | Halt():
+                pass
 
     def _finish(self) -> None:
         for message in self._engines.unbalanced():

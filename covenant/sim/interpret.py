@@ -19,7 +19,18 @@ from covenant.acg.control import Control
 from covenant.acg.graph import Acg
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 from covenant.emit.encode import decode
-from covenant.emit.program import Add, Halt, Launch, Loop, Operation, Post, ReverseSubtract, Write
+from covenant.emit.program import (
+    Add,
+    Halt,
+    Instruction,
+    Launch,
+    Loop,
+    Operation,
+    Post,
+    ReverseSubtract,
+    Write,
+    steps,
+)
 from covenant.emit.program import expand as expand_operations
 from covenant.emit.units import ComputeUnit, Dma, read_unit
 from covenant.sim.jobs import JobError, Memories, run_compute, run_dma
@@ -111,7 +122,8 @@ class Interpreter:
             state.operations += 1
             if isinstance(operation, Halt):
                 break
-            self._execute(state, operation, choose)
+            for step in steps(operation):
+                self._execute(state, step, choose)
         self._drain(state, choose)
         return Statistics(
             state.operations,
@@ -143,19 +155,26 @@ class Interpreter:
                     state.credits[name] += 1
             case Launch(unit):
                 self._push(state, operation, unit, choose)
-            case Loop() | Halt():
-                raise AssertionError("loops are expanded and halt ends the run")
+            case Instruction() | Loop() | Halt():
+                raise AssertionError("instructions and loops are expanded, halt ends the run")
 
     def _push(self, state: _State, launch: Launch, unit: str, choose: _Choice) -> None:
         queue = state.queues[unit]
+        if self._control.in_order:
+            self._queue(state, launch, unit)
+            self._drain(state, choose)
+            return
         while len(queue) >= self._control.queue_depth or choose(2):
             if not self._step(state, choose):
                 break
         if len(queue) >= self._control.queue_depth:
             raise self._deadlock(state)
+        self._queue(state, launch, unit)
+
+    def _queue(self, state: _State, launch: Launch, unit: str) -> None:
         number = state.launches.get(unit, 0)
         state.launches[unit] = number + 1
-        queue.append(_Job(launch, dict(state.shadows[unit]), number))
+        state.queues[unit].append(_Job(launch, dict(state.shadows[unit]), number))
 
     def _drain(self, state: _State, choose: _Choice) -> None:
         while any(state.queues.values()):

@@ -9,6 +9,7 @@ from covenant.acg.graph import Acg
 from covenant.acg.places import Places
 from covenant.acg.verify.capabilities import check_capabilities
 from covenant.acg.verify.findings import Findings
+from covenant.acg.verify.instructions import check_instructions
 from covenant.acg.verify.mnemonics import check_mnemonics
 from covenant.acg.verify.nodes import check_memories, check_nodes, check_transfers
 from covenant.acg.verify.registers import check_registers
@@ -32,4 +33,5 @@ def verify(acg: Acg, places: Places) -> list[Diagnostic]:
         check_units(acg, findings)
     if not findings.found:
         check_registers(acg, findings)
+        check_instructions(acg, findings)
     return findings.found

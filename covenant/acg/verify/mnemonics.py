@@ -19,6 +19,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "post": ("post",),
     "loop": ("length", "count"),
     "halt": (),
+    "start": (),
 }
 """Fields that an effect reads; constant fields such as opcodes may have any other name."""
 OPTIONAL: dict[str, tuple[str, ...]] = {"launch": ("post", "wait")}
@@ -37,9 +38,10 @@ def check_mnemonics(acg: Acg, findings: Findings) -> None:
         _check_fields(mnemonic, findings)
     for index, mnemonic in enumerate(control.mnemonics):
         for other in control.mnemonics[:index]:
-            if not _distinct(mnemonic, other):
+            if not _distinct(mnemonic, other) and not _refines(other, mnemonic):
                 message = f"'{mnemonic.name}' cannot be told from '{other.name}' when decoding"
-                repair = "give both a constant field on the same bits with different values"
+                repair = "give both a constant field on the same bits with different values, or "
+                repair += "write the one with more constant bits first"
                 findings.report_key("ACG054", _path(mnemonic), message, repair)
     _check_effects(control, findings)
 
@@ -69,6 +71,9 @@ def _bits(field: Field) -> str:
 
 
 def _check_fields(mnemonic: Mnemonic, findings: Findings) -> None:
+    """The roles that an effect reads; fields of an instruction of a unit are its registers."""
+    if mnemonic.unit:
+        return
     needed = NEEDED[mnemonic.effect]
     known = (*needed, *OPTIONAL.get(mnemonic.effect, ()))
     for name in needed:
@@ -98,11 +103,18 @@ def _distinct(one: Mnemonic, other: Mnemonic) -> bool:
     return any(theirs.get(bit, value) != value for bit, value in ours.items())
 
 
+def _refines(one: Mnemonic, other: Mnemonic) -> bool:
+    """Whether all words of `one` have the form of `other`, which has fewer constant bits."""
+    ours, theirs = _constant_bits(one), _constant_bits(other)
+    return len(ours) > len(theirs) and theirs.items() <= ours.items()
+
+
 def _check_effects(control: Control, findings: Findings) -> None:
     """A program needs to write, launch and halt, and to loop exactly when there are loops."""
     path: Path = ("control", "mnemonics")
+    plain = [unit for unit in control.units if not control.forms(unit.name)]
     for effect in ("write", "launch", "halt"):
-        if control.mnemonic(effect) is None:
+        if control.mnemonic(effect) is None and (plain or effect == "halt"):
             message = f"no mnemonic has the effect '{effect}'"
             findings.report_key("ACG055", path, message, f"add one with `effect: {effect}`")
     loop = control.mnemonic("loop")

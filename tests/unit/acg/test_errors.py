@@ -44,7 +44,8 @@ def test_error_text_equals_golden(
     expected = ERRORS / code / "expected.txt"
     folder = tmp_path / code
     shutil.copytree(expected.parent, folder)
-    shutil.copy(ERRORS / "base.yaml", tmp_path)
+    for base in ERRORS.glob("*.yaml"):
+        shutil.copy(base, tmp_path)
     (folder / "big.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
     monkeypatch.chdir(folder)
     command = expected.read_text().partition("\n")[0]
@@ -68,3 +69,4 @@ def test_every_code_in_the_sources_is_registered_and_has_a_folder() -> None:
 
 def test_base_of_the_error_cases_is_sound() -> None:
     assert read_architecture(ERRORS / "base.yaml").peak_macs_per_cycle == 128
+    assert read_architecture(ERRORS / "instructions.yaml").control is not None

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from covenant.acg.notation import (
+    FieldForm,
     NotationError,
+    RegisterForm,
     parse_condition,
     parse_field,
     parse_range,
@@ -37,12 +39,22 @@ def test_size_refuses_other_text(text: str) -> None:
 
 def test_register_range_stands_for_one_register_each() -> None:
     assert parse_register("a.bound[0..2] = 1") == (
-        ("a.bound[0]", 1),
-        ("a.bound[1]", 1),
-        ("a.bound[2]", 1),
+        RegisterForm("a.bound[0]", 1),
+        RegisterForm("a.bound[1]", 1),
+        RegisterForm("a.bound[2]", 1),
     )
-    assert parse_register("lo = -128") == (("lo", -128),)
-    assert parse_register("x.tail = 0xff") == (("x.tail", 255),)
+    assert parse_register("lo = -128") == (RegisterForm("lo", -128),)
+    assert parse_register("x.tail = 0xff") == (RegisterForm("x.tail", 255),)
+
+
+def test_register_has_a_largest_or_a_fixed_value() -> None:
+    assert parse_register("run = 1 <= 4") == (RegisterForm("run", 1, 4),)
+    assert parse_register("rows<=16") == (RegisterForm("rows", 0, 16),)
+    assert parse_register("src.stride[0] == 16") == (
+        RegisterForm("src.stride[0]", 16, None, fixed=True),
+    )
+    with pytest.raises(NotationError, match="5 is larger than the largest value 4"):
+        parse_register("run = 5 <= 4")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +71,14 @@ def test_range_of_plain_text_is_none() -> None:
 
 
 def test_field_is_high_low_and_constant() -> None:
-    assert parse_field("63:60=1") == (63, 60, 1)
-    assert parse_field("7") == (7, 7, None)
+    assert parse_field("63:60=1") == FieldForm(63, 60, 1)
+    assert parse_field("7") == FieldForm(7, 7)
+    assert parse_field("29:0 / 64") == FieldForm(29, 0, granule=64)
+    assert parse_field("3:2 + 128 / 128*2") == FieldForm(3, 2, None, 128, 128, 2)
+    with pytest.raises(NotationError, match="as its bits"):
+        parse_field("7:0=1 / 2")
+    with pytest.raises(NotationError, match="at least 1"):
+        parse_field("7:0 / 0")
     with pytest.raises(NotationError, match="reversed"):
         parse_field("0:7")
 

@@ -1,0 +1,87 @@
+"""Words of instructions that belong to a unit: registers as bit fields, and back.
+
+In: an `Instruction` with natural values (bytes, counts) or a word. Out: the word or the
+instruction. A field holds (value + plus) / granule * times; both ways are exact.
+"""
+
+from __future__ import annotations
+
+from covenant.acg.control import Control, Field, Mnemonic
+from covenant.core.diagnostics import CovenantError, Span, did_you_mean, fail
+from covenant.emit.program import Instruction
+
+
+def encode_instruction(instruction: Instruction, control: Control) -> int:
+    """The word of an instruction; CovenantError for an unknown one or a value that does not fit."""
+    names = [mnemonic.name for mnemonic in control.mnemonics]
+    if instruction.mnemonic not in names:
+        raise fail(
+            "EMI002",
+            f"no mnemonic '{instruction.mnemonic}'",
+            control.span,
+            did_you_mean(instruction.mnemonic, names),
+        )
+    mnemonic = control.named(instruction.mnemonic)
+    values = dict(instruction.values)
+    word = 0
+    for field in mnemonic.fields:
+        bits = field.constant
+        if bits is None:
+            if field.name not in values:
+                raise fail(
+                    "EMI002",
+                    f"'{mnemonic.name}' needs a value for '{field.name}'",
+                    mnemonic.span,
+                )
+            bits = field_bits(field, values[field.name], mnemonic)
+        word |= bits << field.low
+    return word
+
+
+def field_bits(field: Field, value: int, mnemonic: Mnemonic) -> int:
+    """How a value stands in a field."""
+    moved = value + field.plus
+    bits = moved // field.granule * field.times
+    if moved % field.granule:
+        raise fail(
+            "EMI003",
+            f"{value} is not a multiple of {field.granule}, as field '{field.name}' of mnemonic "
+            f"'{mnemonic.name}' needs",
+            mnemonic.span,
+        )
+    if moved < 0 or bits >> field.width_bits:
+        raise fail(
+            "EMI003",
+            f"{value} does not fit field '{field.name}' of {field.width_bits} bits of mnemonic "
+            f"'{mnemonic.name}'",
+            mnemonic.span,
+            f"values from {-field.plus} to {field.largest} fit",
+        )
+    return bits
+
+
+def decode_instruction(mnemonic: Mnemonic, word: int, index: int) -> Instruction:
+    """The instruction of a word that has the mnemonic's form; `index` is for the message."""
+    values: list[tuple[str, int]] = []
+    for field in mnemonic.fields:
+        if field.constant is not None:
+            continue
+        bits = word >> field.low & ((1 << field.width_bits) - 1)
+        if bits % field.times:
+            raise _bad(index, mnemonic, field, bits)
+        values.append((field.name, bits // field.times * field.granule - field.plus))
+    return Instruction(
+        mnemonic.name,
+        mnemonic.unit,
+        (*values, *mnemonic.sets),
+        mnemonic.effect == "launch",
+    )
+
+
+def _bad(index: int, mnemonic: Mnemonic, field: Field, bits: int) -> CovenantError:
+    return fail(
+        "EMI004",
+        f"word {index} is no instruction: field '{field.name}' of '{mnemonic.name}' holds {bits}, "
+        f"no multiple of {field.times}",
+        Span("program"),
+    )
