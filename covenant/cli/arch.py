@@ -1,14 +1,15 @@
-"""`covenant arch`: list, show, check and export architectures."""
+"""`covenant arch`: list, write, check, show and export architectures."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
 
 from covenant.cli.options import parse_settings
-from covenant.core.diagnostics import CovenantError, ExitCode
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 
 _settings = click.option(
     "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Override an attribute."
@@ -17,7 +18,7 @@ _settings = click.option(
 
 @click.group()
 def command() -> None:
-    """List, show and check architectures (YAML files)."""
+    """List, write, check and show architectures (YAML files)."""
 
 
 @command.command("list")
@@ -36,6 +37,68 @@ def list_architectures(as_json: bool) -> None:
     width = max(len(acg.name) for acg in found)
     for acg in found:
         click.echo(f"{acg.name:<{width}}  {acg.description}")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--from", "base", metavar="NAME|FILE", help="Extend this architecture.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the file goes, - for standard output; default: NAME.yaml here.",
+)
+def new(name: str, base: str | None, output: Path | None) -> None:
+    """Write the file of a new architecture: a small machine that runs, to be changed."""
+    from covenant.acg import starter
+    from covenant.acg.reader import read_architecture, shipped_architectures
+
+    _check_new_name(name, shipped_architectures())
+    file = output or Path(f"{name}.yaml")
+    if base is None:
+        text = starter.starter(name, file)
+    else:
+        text = starter.family_member(name, base, read_architecture(base), file)
+    if str(file) == "-":
+        click.echo(text, nl=False)
+        return
+    _write_new(file, text)
+    click.echo(f"{file}: {len(text.splitlines())} lines; next: covenant arch check {file}")
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+
+
+def _check_new_name(name: str, shipped: tuple[str, ...]) -> None:
+    """A name that a file can have and no shipped architecture has."""
+    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    if not _NAME.fullmatch(name):
+        message = f"{name!r} is not a name for an architecture"
+        repair = "use letters, digits, _, . and -; -o says where the file goes"
+    elif stem in shipped:
+        message = f"'{stem}' is a shipped architecture"
+        repair = f"`covenant arch new my_{stem} --from {stem}` starts from it"
+    elif stem != name:
+        message = f"'{name}' ends like a file; NAME is the name of the machine"
+        repair = f"`covenant arch new {stem}` writes {stem}.yaml"
+    else:
+        return
+    raise fail("CLI006", message, Span("NAME"), repair, ExitCode.USAGE)
+
+
+def _write_new(file: Path, text: str) -> None:
+    """Write a file that must not exist yet."""
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        message, repair = "the file exists already", "remove it, or give another one with -o FILE"
+        raise fail("CLI005", message, Span(str(file)), repair, ExitCode.USAGE) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message, repair = f"cannot write the file: {reason}", "give a writable place with -o FILE"
+        raise fail("CLI005", message, Span(str(file)), repair, ExitCode.USAGE) from error
 
 
 @command.command()

@@ -19,7 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("covenant.cli.compare", "Put several architectures side by side."),
     "explain": ("covenant.cli.explain", "Say what bounds a layer and what would help."),
     "check": ("covenant.cli.check", "Prove a saved program free of hazards and deadlocks."),
-    "arch": ("covenant.cli.arch", "List, show and check architectures."),
+    "arch": ("covenant.cli.arch", "List, write, check and show architectures."),
     "doctor": ("covenant.cli.doctor", "Say what this machine lacks and how to get it."),
 }
 
