@@ -16,6 +16,7 @@ from covenant.acg.build import build
 from covenant.acg.findings import keys_at, located
 from covenant.acg.graph import Acg
 from covenant.acg.places import Places
+from covenant.acg.recover import further_findings
 from covenant.acg.verify import verify
 from covenant.core.diagnostics import CovenantError, Diagnostic, Span, did_you_mean, fail
 from covenant.core.resources import architectures_directory
@@ -56,16 +57,26 @@ def read_architecture(path: Path | str, overrides: Mapping[str, str] | None = No
 
 
 def build_verified(tree: Tree) -> Acg:
-    """The graph of a resolved tree."""
+    """The graph of a resolved tree; raises CovenantError with every finding."""
+    found = _attempt(tree)
+    if isinstance(found, Acg):
+        return found
+    raise CovenantError(further_findings(tree, found, _findings))
+
+
+def _findings(tree: Tree) -> list[Diagnostic]:
+    found = _attempt(tree)
+    return [] if isinstance(found, Acg) else found
+
+
+def _attempt(tree: Tree) -> Acg | list[Diagnostic]:
+    """The graph, or the findings of the first stage that has any."""
     try:
         section = sections.validate(plain(tree))
     except ValidationError as error:
-        raise CovenantError(located(error, tree)) from error
+        return located(error, tree)
     acg, places = build(section, Places(tree))
-    findings = verify(acg, places)
-    if findings:
-        raise CovenantError(findings)
-    return acg
+    return verify(acg, places) or acg
 
 
 def load(path: Path, extended_by: tuple[Path, ...] = ()) -> Tree:

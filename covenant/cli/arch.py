@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from covenant.cli.options import parse_settings
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
+
+if TYPE_CHECKING:
+    from covenant.report.architecture import Checked
 
 _settings = click.option(
     "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Override an attribute."
@@ -117,23 +121,34 @@ def show(arch: str, resolved: bool, settings: tuple[str, ...]) -> None:
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_settings
-def check(files: tuple[str, ...], settings: tuple[str, ...]) -> int:
-    """Check architecture files; report every fault with its place and repair."""
-    from covenant.acg.reader import read_architecture
+def check(files: tuple[str, ...], as_json: bool, settings: tuple[str, ...]) -> int:
+    """Check architecture files: every fault with its place and repair; of a valid file, what its
+    machine can run, what not, and what it lacks."""
+    from covenant.report import architecture
 
-    code = ExitCode.OK
-    for file in files:
-        try:
-            acg = read_architecture(file, parse_settings(settings))
-        except CovenantError as error:
-            code = error.exit_code
-            for diagnostic in error.diagnostics:
-                click.echo(str(diagnostic), err=True)
+    found = [_checked(file, parse_settings(settings)) for file in files]
+    if as_json:
+        entries = [architecture.checked_json(each) for each in found]
+        click.echo(json.dumps({"schema_version": 1, "files": entries}, indent=2))
+    for each in found if not as_json else []:
+        if each.error is not None:
+            click.echo("\n".join(map(str, each.error.diagnostics)), err=True)
         else:
-            nodes = len(acg.memories) + len(acg.transfers) + len(acg.computes)
-            click.echo(f"{file}: ok, {nodes} nodes, {len(acg.capabilities)} capabilities")
-    return code
+            click.echo(architecture.checked_text(each))
+    errors = [each.error for each in found if each.error is not None]
+    return errors[0].exit_code if errors else ExitCode.OK
+
+
+def _checked(file: str, settings: dict[str, str]) -> Checked:
+    from covenant.acg.reader import read_architecture
+    from covenant.report.architecture import Checked, checked
+
+    try:
+        return checked(file, read_architecture(file, settings))
+    except CovenantError as error:
+        return Checked(file, None, None, error)
 
 
 @command.command()

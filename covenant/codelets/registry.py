@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from covenant.codelets.library import binary, conv, gemm, move, pool
 from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.samples import NUMBERS, Numbers, Sample
 from covenant.codelets.verify import verify
 from covenant.core.layer import Layer
 
@@ -22,6 +23,24 @@ BUILDERS: dict[str, Callable[[Layer], LoweredLayer]] = {
     "product": binary.build_product,
     "move": move.build,
 }
+
+SAMPLERS: tuple[Callable[[Numbers], tuple[Sample, ...]], ...] = (
+    conv.samples,
+    gemm.samples,
+    pool.samples,
+    binary.samples,
+    move.samples,
+)
+"""Small layers of every kind, for asking what an architecture can run."""
+
+
+def samples() -> dict[str, tuple[tuple[str, LoweredLayer], ...]]:
+    """Kind of layer -> its codelets with what their numbers are, the most demanding first."""
+    found: dict[str, list[tuple[str, LoweredLayer]]] = {}
+    for numbers in NUMBERS:
+        for each in (made for sampler in SAMPLERS for made in sampler(numbers)):
+            found.setdefault(each.kind, []).append((numbers.title, build(each.layer)))
+    return {kind: tuple(codelets) for kind, codelets in found.items()}
 
 
 def build(layer: Layer) -> LoweredLayer:

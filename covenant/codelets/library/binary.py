@@ -19,6 +19,7 @@ from covenant.codelets.ir import Tensor
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.requantised import less, plain, role_of, scalar_zero_point
 from covenant.codelets.rescaled import Rescaled, lower, ratio
+from covenant.codelets.samples import Numbers, Sample, sample
 from covenant.codelets.views import View, axis_names
 from covenant.core.expression import Call, Expression, Number
 from covenant.core.layer import Layer
@@ -66,6 +67,15 @@ def build_product(layer: Layer) -> LoweredLayer:
     """The codelet of a `product` layer."""
     value = Call("mul", (_operand(layer, "x"), _operand(layer, "w")))
     return _lower(layer, "product", value, _product_scale(layer), 255 * 255)
+
+
+def samples(numbers: Numbers) -> tuple[Sample, ...]:
+    """Tensors of 8 x 8 positions and 16 channels, with a scale each."""
+    x, w, y = (numbers.activation(name, 1, 16, 8, 8) for name in ("x", "w", "y"))
+    return (
+        sample("sum of two tensors", "sum", {"x": x, "w": w}, y, {}),
+        sample("product of two tensors", "product", {"x": x, "w": w}, y, {}),
+    )
 
 
 def _lower(

@@ -14,6 +14,7 @@ from math import prod
 
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.requantised import Product, lower, plain
+from covenant.codelets.samples import Numbers, Sample, biases, sample, weights
 from covenant.codelets.views import View
 from covenant.codelets.windows import Window, integers
 from covenant.core.affine import Affine
@@ -53,6 +54,30 @@ def build(layer: Layer) -> LoweredLayer:
         pads=window.leaves,
     )
     return lower(layer, product)
+
+
+def samples(numbers: Numbers) -> tuple[Sample, ...]:
+    """Convolutions of an image of 8 x 8 positions and 16 channels."""
+    found = []
+    for kind, stride, groups in (
+        ("convolution", 1, 1),
+        ("convolution, stride 2", 2, 1),
+        ("depthwise convolution", 1, 16),
+    ):
+        inputs = {
+            "x": numbers.activation("x", 1, 16, 8, 8),
+            "w": weights(16, 16 // groups, 3, 3),
+            "bias": biases(16),
+        }
+        attributes: dict[str, int | tuple[int, ...]] = {
+            "strides": (stride, stride),
+            "pads": (1, 1, 1, 1),
+            "dilations": (1, 1),
+            "group": groups,
+        }
+        result = numbers.activation("y", 1, 16, 8 // stride, 8 // stride)
+        found.append(sample(kind, "conv", inputs, result, attributes))
+    return tuple(found)
 
 
 def _window(layer: Layer) -> Window:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.requantised import Product, lower, plain
+from covenant.codelets.samples import Numbers, Sample, biases, sample, sums, weights
 from covenant.codelets.views import View
 from covenant.core.layer import Layer
 
@@ -72,6 +73,23 @@ def build(layer: Layer) -> LoweredLayer:
         bias=bias,
     )
     return lower(layer, product)
+
+
+def samples(numbers: Numbers) -> tuple[Sample, ...]:
+    """Products of 16 x 32 and 32 x 16 elements."""
+    x, w, y = numbers.activation("x", 16, 32), weights(32, 16), numbers.activation("y", 16, 16)
+    batches = {"x": numbers.activation("x", 4, 16, 32), "w": numbers.activation("w", 4, 32, 16)}
+    return (
+        sample("matrix product", "gemm", {"x": x, "w": w, "bias": biases(16)}, y, {}),
+        sample("matrix product with int32 results", "gemm", {"x": x, "w": w}, sums(16, 16), {}),
+        sample(
+            "matrix product of activations",
+            "gemm",
+            batches,
+            numbers.activation("y", 4, 16, 16),
+            {},
+        ),
+    )
 
 
 def _transposed(layer: Layer, role: str) -> bool:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from covenant.codelets.ir import Codelet, Dim, Role, Tensor
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.requantised import plain, role_of
+from covenant.codelets.samples import Numbers, Sample, sample
 from covenant.codelets.views import View, axis_names
 from covenant.codelets.windows import integers
 from covenant.core.affine import Affine
 from covenant.core.expression import Call, Expression, Ref, Statement
-from covenant.core.layer import Layer
+from covenant.core.layer import Layer, LayerTensor
 
 _KEPT = 2
 """Leading loops that stay dims of their own: batch and channel."""
@@ -111,6 +112,30 @@ def build(layer: Layer) -> LoweredLayer:
     )
     views = {"x": seen, "y": View("y", found.loops, tuple(range(len(names))), y.shape)}
     return LoweredLayer(codelet, views, constants)
+
+
+def samples(numbers: Numbers) -> tuple[Sample, ...]:
+    """The transpose of a matrix, and a function of the elements of an image."""
+    table = LayerTensor("t", numbers.dtype, (256,), constant=True)
+    shape = (1, 16, 64)
+    transposed: dict[str, int | tuple[int, ...]] = {
+        "x_shape": (16, 32),
+        "loops": (32, 16),
+        "strides": (0, 1, 1, 0),
+        "offsets": (0, 0),
+    }
+    alike: dict[str, int | tuple[int, ...]] = {
+        "x_shape": shape,
+        "loops": shape,
+        "strides": (1, 0, 0, 0, 1, 0, 0, 0, 1),
+        "offsets": (0, 0, 0),
+    }
+    x, y = numbers.activation("x", 16, 32), numbers.activation("y", 32, 16)
+    image, result = numbers.activation("x", *shape), numbers.activation("y", *shape)
+    return (
+        sample("transposition", "move", {"x": x}, y, transposed),
+        sample("function of one tensor", "move", {"x": image, "t": table}, result, alike),
+    )
 
 
 def _read(layer: Layer) -> _Map:

@@ -20,6 +20,7 @@ from covenant.codelets.ir import Codelet, Dim, Role, Tensor
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.requantised import less, plain, scalar_zero_point
 from covenant.codelets.rescaled import Rescaled, lower
+from covenant.codelets.samples import Numbers, Sample, sample
 from covenant.codelets.views import View
 from covenant.codelets.windows import Window, integers
 from covenant.core.affine import Affine
@@ -71,6 +72,24 @@ def build_average(layer: Layer) -> LoweredLayer:
         point_first=bool(layer.attributes["point_first"]),
     )
     return lower(layer, parts)
+
+
+def samples(numbers: Numbers) -> tuple[Sample, ...]:
+    """Windows of 2 x 2 positions of an image of 8 x 8 positions and 16 channels."""
+    attributes: dict[str, int | tuple[int, ...]] = {
+        "kernel": (2, 2),
+        "strides": (2, 2),
+        "pads": (0, 0, 0, 0),
+        "dilations": (1, 1),
+        "channels_last": 0,
+        "count_pads": 0,
+        "point_first": 0,
+    }
+    x, y = numbers.activation("x", 1, 16, 8, 8), numbers.activation("y", 1, 16, 4, 4)
+    return (
+        sample("largest of a window", "max_pool", {"x": x}, y, attributes),
+        sample("average of a window", "average_pool", {"x": x}, y, attributes),
+    )
 
 
 def _window(layer: Layer) -> Window:

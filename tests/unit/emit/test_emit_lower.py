@@ -164,9 +164,9 @@ def test_thousands_of_tiles_lower_in_about_a_second(acg: Acg) -> None:
     layer = gemm_layer(2048, 2048, 512)
     tiles = {"m": 64, "n": 64, "k": 256}
     mapping = map_by_hand(layer.codelet, acg, tiles, ["n", "m", "k"])
-    start = time.perf_counter()
+    start = time.process_time()  # other work of the machine does not count
     program = lower(mapping, layer.codelet, acg)
-    assert time.perf_counter() - start < 3.0
+    assert time.process_time() - start < 3.0
     assert program.words < 500
 
 
