@@ -72,7 +72,7 @@ def test_a_capability_that_is_missing_is_named_by_what_it_does() -> None:
     assert all(numbers and not why for numbers, why in snax.values())
     for removed, kind, why in (
         ("vector.max=null", "largest of a window", "no node reduces with `max=`"),
-        ("vector.table=null", "function of one tensor", "no node looks up a table"),
+        ("vector.move=null", "transposition", "no node computes `y[m] = x[m]`"),
         ("vector.sum=null", "average of a window", "no node computes `acc[m] += x[m] - zx`"),
     ):
         without = _kinds("snax", removed, "control=null", "rtl=null")
