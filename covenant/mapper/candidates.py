@@ -17,6 +17,7 @@ from covenant.codelets.ir import Codelet
 from covenant.core.affine import Affine
 from covenant.core.expression import Ref, Statement, show
 from covenant.mapper.joints import fills, met_dims, parted
+from covenant.mapper.lanes import is_strided
 from covenant.mapper.mapping import StepBinding
 from covenant.mapper.rewrite import AS_WRITTEN, variants
 from covenant.mapper.unify import Match, Unifier, is_field, simplify
@@ -386,11 +387,3 @@ def _unrecordable(port: Port, ref: Ref, own: set[str], bound: set[str], target: 
             if not index.is_plain or dim not in target or (dim in bound and dim not in own):
                 return f"'{ref.name}' varies over '{dim}', port {port.name} cannot"
     return ""
-
-
-def is_strided(acg: Acg, node: str, port: str) -> bool:
-    """Whether the lanes of a port have a stride of their own (else a beat is contiguous)."""
-    if acg.control is None:
-        return True
-    units = [u for u in acg.control.units if node in u.nodes]
-    return not units or any(u.register(f"{port}.lane_stride") is not None for u in units)

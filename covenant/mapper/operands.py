@@ -15,8 +15,9 @@ from covenant.codelets.ir import Role as TensorRole
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Ref
-from covenant.mapper.candidates import Binding, is_strided
+from covenant.mapper.candidates import Binding
 from covenant.mapper.joints import capability_at, joints
+from covenant.mapper.lanes import has_rows, is_strided
 from covenant.mapper.mapping import Role, StepBinding
 from covenant.mapper.rewrite import main_step, rewritten
 
@@ -52,6 +53,8 @@ class Operand:
     """Whether a launch reads it once, before its first step: a table."""
     follows: str = ""
     kept: bool = False
+    rows: bool = False
+    """Whether its lanes must lie in neighbouring words on chip."""
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -201,6 +204,7 @@ def _tensor_operand(
     tensor = codelet.tensor(dict(step.tensors)[port.name])
     dims = dict(step.dims)
     beat = tuple((dims.get(d, ""), lane_count(acg, binding, index, d)) for d in port.tile)
+    memory = stream_memory(acg, acg.transfer(stream))
     return Operand(
         port=port.name,
         tensor=tensor.name,
@@ -210,9 +214,10 @@ def _tensor_operand(
         shape=tensor.shape,
         beat=beat,
         strided=is_strided(acg, step.node, port.name),
+        rows=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
         record_bytes=0,
         stream=stream,
-        memory=stream_memory(acg, acg.transfer(stream)),
+        memory=memory,
         pad=tensor.pad,
         source=tensor.source if tensor.role is TensorRole.INPUT else None,
     )
@@ -236,6 +241,7 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) ->
     stays = chained or capability.keeps_result
     dims = dict(step.dims)
     stream = port.partial or port.stream
+    memory = stream_memory(acg, acg.transfer(stream))
     return Operand(
         port=port.name,
         tensor=tensor.name,
@@ -245,9 +251,10 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) ->
         shape=tensor.shape,
         beat=tuple((dims.get(d, ""), lane_count(acg, binding, main, d)) for d in port.tile),
         strided=True,
+        rows=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
         record_bytes=0,
         stream=stream,
-        memory=stream_memory(acg, acg.transfer(stream)),
+        memory=memory,
         pad=None,
         kept=bool(met) or not stays,
     )

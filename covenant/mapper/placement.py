@@ -107,14 +107,18 @@ def packed_blocks(operand: Operand, size: int, word_bytes: int, *, on_chip: bool
 def _strided_layout(
     operand: Operand, sizes: Sequence[int], memory: Memory, *, on_chip: bool
 ) -> Layout:
-    """[outer axes][blocks of the packed axis][following axes][one word]."""
+    """[outer axes][blocks of the packed axis][following axes][one word]; where lanes must lie in
+    neighbouring words [blocks of the packed axis][other axes][axis of the lanes][one word]."""
     word = memory.word_bytes
     block = operand.block(word)
     at = operand.packed_axis
-    order = [*range(at), at, *range(at + 1, len(sizes))]
+    lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
+    order = list(range(len(sizes)))
+    if operand.rows and on_chip:
+        last = [lane_axis] if operand.lanes > 1 and lane_axis >= 0 else []
+        order = [at, *(i for i in order if i != at and i not in last), *last]
     counts = {i: sizes[i] for i in order}
     counts[at] = packed_blocks(operand, sizes[at], word, on_chip=on_chip)
-    lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
     strides: dict[int, int] = {}
     pitch = word
     for axis in reversed(order):

@@ -1,0 +1,25 @@
+"""How the lanes of a port lie in memory, by the registers of the unit that takes them.
+
+In: an architecture, a node, a port. Out: whether lanes have a stride of their own, and whether the
+hardware fixes it.
+"""
+
+from __future__ import annotations
+
+from covenant.acg.graph import Acg
+
+
+def has_rows(acg: Acg, node: str, port: str, word_bytes: int) -> bool:
+    """Whether the hardware takes the lanes of a port from neighbouring words."""
+    if acg.control is None:
+        return False
+    found = (u.register(f"{port}.lane_stride") for u in acg.control.units if node in u.nodes)
+    return any(r is not None and r.fixed and r.reset == word_bytes for r in found)
+
+
+def is_strided(acg: Acg, node: str, port: str) -> bool:
+    """Whether the lanes of a port have a stride of their own (else a beat is contiguous)."""
+    if acg.control is None:
+        return True
+    units = [u for u in acg.control.units if node in u.nodes]
+    return not units or any(u.register(f"{port}.lane_stride") is not None for u in units)
