@@ -225,7 +225,7 @@ def _dumped(mapped: MappedLayer, acg: Acg, artifact: str) -> str | CovenantError
 def compile_layer(mapped: MappedLayer, acg: Acg) -> CompiledLayer:
     """Lower, encode and statically check one mapped layer; CovenantError when it cannot run."""
     lowered, mapping = _whole(mapped)
-    program = lower(mapping, lowered.codelet, acg)
+    program = lower(mapping, lowered.codelet, acg, payloads=lowered.constants)
     image = build_image(program, mapping, lowered.codelet, acg, lowered.constants)
     verify_image(image, acg)
     return CompiledLayer(mapped, program, image)

@@ -41,12 +41,24 @@ class Descriptor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """`count` positions at `far` and `near` byte strides."""
 
     count: int
     far: int
     near: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is moved: `run` words per row, `near_word_stride` bytes apart on chip, and the steps
+    between rows, in any order."""
+
+    far_base: int
+    near_base: int
+    run: int
+    near_word_stride: int
+    steps: tuple[Step, ...]
 
 
 def offset(layout: Layout, index: tuple[int, ...]) -> int:
@@ -71,9 +83,30 @@ def fill(
     near: Side, far: Side, counts: tuple[int, ...], cell: int, word: int, loops: int, span: Span
 ) -> Iterator[Descriptor]:
     """Descriptors that write a constant over `counts` elements per axis (far side: shape only)."""
-    steps = [_Step(s.count, s.near, s.near) for s in _steps(far, near, counts, span)]
+    steps = [Step(s.count, s.near, s.near) for s in _steps(far, near, counts, span)]
     run, stride, rest = _row(sorted(steps, key=lambda s: s.near), cell, word, span)
     yield from _descriptors(Side(far.layout, far.origin, 0), near, (run, stride), rest, loops)
+
+
+def rows(far: Side, near: Side, counts: tuple[int, ...], cell: int, word: int, span: Span) -> Rows:
+    """What moves `counts` elements per axis, not yet cut into launches."""
+    steps = _steps(far, near, counts, span)
+    return _rows(far, near, steps, cell, word, span)
+
+
+def filled(
+    far: Side, near: Side, counts: tuple[int, ...], cell: int, word: int, span: Span
+) -> Rows:
+    """What writes a constant over `counts` elements per axis (far side: shape only)."""
+    steps = [Step(s.count, s.near, s.near) for s in _steps(far, near, counts, span)]
+    return _rows(far, near, sorted(steps, key=lambda s: s.near), cell, word, span)
+
+
+def _rows(far: Side, near: Side, steps: list[Step], cell: int, word: int, span: Span) -> Rows:
+    run, stride, rest = _row(steps, cell, word, span)
+    far_base = far.address + offset(far.layout, far.origin)
+    near_base = near.address + offset(near.layout, near.origin)
+    return Rows(far_base, near_base, run, stride, tuple(rest))
 
 
 def _digits(layout: Layout, axis: int) -> list[LayoutAxis]:
@@ -82,9 +115,9 @@ def _digits(layout: Layout, axis: int) -> list[LayoutAxis]:
     return digits[:1] + [a for a in digits[1:] if a.extent > 1]
 
 
-def _steps(far: Side, near: Side, counts: tuple[int, ...], span: Span) -> list[_Step]:
+def _steps(far: Side, near: Side, counts: tuple[int, ...], span: Span) -> list[Step]:
     """One step per digit with more than one position, smallest off-chip stride first."""
-    steps: list[_Step] = []
+    steps: list[Step] = []
     for axis, count in enumerate(counts):
         outer, inner = _digits(far.layout, axis), _digits(near.layout, axis)
         steps += _axis_steps(outer, inner, (far.origin[axis], near.origin[axis]), count, span)
@@ -93,7 +126,7 @@ def _steps(far: Side, near: Side, counts: tuple[int, ...], span: Span) -> list[_
 
 def _axis_steps(
     far: list[LayoutAxis], near: list[LayoutAxis], origin: tuple[int, int], count: int, span: Span
-) -> Iterator[_Step]:
+) -> Iterator[Step]:
     strides = {a.step: a for a in near}
     for position, digit in enumerate(far):
         other = strides.pop(digit.step, None)
@@ -102,23 +135,23 @@ def _axis_steps(
         if position:
             if digit.extent != near_extent:
                 raise _unequal(digit, near_extent, span)
-            yield _Step(digit.extent, digit.stride, near_stride)
+            yield Step(digit.extent, digit.stride, near_stride)
             continue
         if any(start % digit.step for start in origin):
             raise _unaligned(origin, digit, span)
         if digit.step > 1 or len(far) > 1:
             count = min(near_extent, digit.extent - origin[0] // digit.step)
-        yield _Step(count, digit.stride, near_stride)
+        yield Step(count, digit.stride, near_stride)
     for left in strides.values():
         if left.extent > 1 and (far or count > 1):
             raise _unequal(left, 1, span)
 
 
-def _row(steps: list[_Step], cell: int, word: int, span: Span) -> tuple[int, int, list[_Step]]:
+def _row(steps: list[Step], cell: int, word: int, span: Span) -> tuple[int, int, list[Step]]:
     """(words per row, on-chip word stride, steps left): the longest row contiguous off chip."""
     rest = list(steps)
 
-    def take(far: int, near: int | None) -> _Step | None:
+    def take(far: int, near: int | None) -> Step | None:
         for step in rest:
             if step.far == far and near in (None, step.near):
                 rest.remove(step)
@@ -142,19 +175,19 @@ def _row(steps: list[_Step], cell: int, word: int, span: Span) -> tuple[int, int
     return run, stride, _merged(rest)
 
 
-def _merged(steps: list[_Step]) -> list[_Step]:
-    result: list[_Step] = []
+def _merged(steps: list[Step]) -> list[Step]:
+    result: list[Step] = []
     for step in steps:
         last = result[-1] if result else None
         if last and (step.far, step.near) == (last.far * last.count, last.near * last.count):
-            result[-1] = _Step(last.count * step.count, last.far, last.near)
+            result[-1] = Step(last.count * step.count, last.far, last.near)
         else:
             result.append(step)
     return result
 
 
 def _descriptors(
-    far: Side, near: Side, row: tuple[int, int], steps: list[_Step], loops: int
+    far: Side, near: Side, row: tuple[int, int], steps: list[Step], loops: int
 ) -> Iterator[Descriptor]:
     absorbed, left = steps[:loops], steps[loops:]
     far_base = far.address + offset(far.layout, far.origin)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.graph import Acg
-from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.core.dtypes import DType
@@ -23,6 +22,7 @@ from covenant.emit.encode import encode
 from covenant.emit.packing import pack, unpack
 from covenant.emit.plan import DramPlan, plan
 from covenant.emit.program import Program
+from covenant.emit.regions import bound_form, homes, with_derived
 from covenant.mapper.mapping import Layout, Mapping, Role
 
 
@@ -102,13 +102,12 @@ def build_image(
     """Encode the program and pack the constants; `regions` as given to `lower`."""
     assert acg.control is not None, "lower() refuses an architecture without a control node"
     regions = regions or plan(mapping, acg)
-    fused = fuse(codelet, mapping.fused)
+    form = bound_form(mapping, codelet)
+    known = with_derived(mapping, codelet, payloads)
     _check_room(regions, acg)
     segments: list[Segment] = []
     tensors: list[ImageTensor] = []
-    for placement in mapping.placements:
-        if not placement.home.bytes:
-            continue
+    for placement in homes(mapping):
         address = regions.address(placement.port)
         zero = zero_point(placement, mapping, acg)
         tensors.append(
@@ -117,14 +116,14 @@ def build_image(
                 placement.port,
                 placement.role,
                 placement.dtype,
-                codelet.tensor(placement.tensor).shape if placement.tensor else (),
+                _shape(placement.tensor, codelet, form),
                 address,
                 placement.home,
                 zero if isinstance(zero, int) else 0,
             )
         )
         if placement.role is Role.CONSTANT:
-            content = pack_constant(placement, mapping, fused, acg, payloads)
+            content = pack_constant(placement, mapping, form, acg, known)
             segments.append(Segment(address, content))
     return Image(
         acg.name,
@@ -135,6 +134,14 @@ def build_image(
         tuple(segments),
         tuple(tensors),
     )
+
+
+def _shape(tensor: str, codelet: Codelet, form: Codelet) -> tuple[int, ...]:
+    """Shape of a tensor of the layer, else of the form that is bound; () for records."""
+    if not tensor:
+        return ()
+    known = any(t.name == tensor for t in codelet.tensors)
+    return (codelet if known else form).tensor(tensor).shape
 
 
 def _check_room(regions: DramPlan, acg: Acg) -> None:

@@ -8,7 +8,7 @@ and repetition becomes hardware loops (`emit.fold`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -17,10 +17,12 @@ from covenant.acg.graph import Acg, Transfer
 from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
+from covenant.emit.constants import Payloads
 from covenant.emit.delta import RegisterFile
 from covenant.emit.fold import fold
 from covenant.emit.launches import Launcher, Quantities
 from covenant.emit.nest import Index, Nest, Sums, changes, partial_sums
+from covenant.emit.ordered import Ordered
 from covenant.emit.plan import DramPlan, plan
 from covenant.emit.program import Halt, Instruction, Invocation, Operation, Post, Program, annotated
 from covenant.emit.transfers import Exchanger
@@ -32,27 +34,63 @@ from covenant.mapper.streams import job_counts
 _WHOLE = Sums(resumes=False, raw=False)
 
 
-def lower(mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None = None) -> Program:
-    """The program of one mapping; `regions` default to `plan(mapping, acg)`."""
+def lower(
+    mapping: Mapping,
+    codelet: Codelet,
+    acg: Acg,
+    regions: DramPlan | None = None,
+    payloads: Payloads | None = None,
+) -> Program:
+    """The program of one mapping; `regions` default to `plan(mapping, acg)`. payloads: constants of
+    the layer, for those that registers hold."""
     control = control_of(acg)
+    if not control.semaphores:
+        made = _ordered(mapping, codelet, acg, regions, payloads)
+        trips = list(dict.fromkeys(n for n in made.nest.trips if n > 1))
+        return Program(acg.name, codelet.name, _folded(made.blocks(), trips, control, []))
     lowering = _lowering(mapping, codelet, acg, regions)
+    trips = [loop.trips for loop in mapping.levels[0].loops]
+    first = _credits(lowering.residents, control)
+    return Program(acg.name, codelet.name, _folded(lowering.blocks(), trips, control, first))
+
+
+def _folded(
+    blocks: Iterable[list[Invocation]], trips: list[int], control: Control, first: list[Operation]
+) -> tuple[Operation, ...]:
+    """The operations of unrolled invocations, with hardware loops, behind those that come first."""
     registers = RegisterFile(control)
     operations: list[list[Operation]] = []
     origins: list[str] = []
-    for block in lowering.blocks():
+    for block in blocks:
         operations.append([o for invocation in block for o in registers.operations(invocation)])
         origins += [invocation.origin for invocation in block]
-    trips = [loop.trips for loop in mapping.levels[0].loops]
-    begin = tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
     folded = fold(operations, trips, loop_depth(control))
-    body = (*begin, *_credits(lowering.residents, control), *annotated(folded, origins), Halt())
-    return Program(acg.name, codelet.name, body)
+    begin = tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
+    return (*begin, *first, *annotated(folded, origins), Halt())
+
+
+def _ordered(
+    mapping: Mapping,
+    codelet: Codelet,
+    acg: Acg,
+    regions: DramPlan | None,
+    payloads: Payloads | None,
+) -> Ordered:
+    control, where = control_of(acg), regions or plan(mapping, acg)
+    return Ordered(mapping, codelet, acg, control, where, payloads)
 
 
 def invocations(
-    mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None = None
+    mapping: Mapping,
+    codelet: Codelet,
+    acg: Acg,
+    regions: DramPlan | None = None,
+    payloads: Payloads | None = None,
 ) -> Iterator[list[Invocation]]:
     """Unrolled invocations, one list per iteration of the loop nest."""
+    if not control_of(acg).semaphores:
+        yield from _ordered(mapping, codelet, acg, regions, payloads).blocks()
+        return
     yield from _lowering(mapping, codelet, acg, regions).blocks()
 
 

@@ -1,7 +1,8 @@
 """The loop nest of a mapping, iteration by iteration: tiles, exchanges and reductions.
 
-In: loops of a `Mapping` and extents of a `Codelet`. Out: which tile every iteration computes and
-which operands change between iterations. Pure integers, nothing of any machine.
+In: loops of a `Mapping`, of all its levels, and extents of a `Codelet`. Out: which tile every
+iteration computes and which operands change between iterations. Pure integers, nothing of any
+machine.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ Index = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Nest:
-    """Loops over tiles, outermost first, and the extents of all dims of the codelet."""
+    """Loops over tiles, outermost first, and the extents of all dims of the codelet. A dim may have
+    several loops, the inner ones over tiles of the outer one's tile."""
 
     loops: tuple[Loop, ...]
     extents: Mapping[str, int]
@@ -27,12 +29,17 @@ class Nest:
         return tuple(loop.trips for loop in self.loops)
 
     def iterations(self) -> Iterator[tuple[int, Index]]:
-        """(outermost loop that advanced, index vector); -1 for the first iteration."""
+        """(outermost loop that advanced, index vector); -1 for the first iteration. Without inner
+        tiles that the last outer one has no room for."""
         trips = self.trips
         index = [0] * len(trips)
-        changed = -1
+        changed, advanced = -1, len(trips)
+        nested = len({loop.dim for loop in self.loops}) < len(self.loops)
         while True:
-            yield changed, tuple(index)
+            advanced = min(advanced, changed)
+            if not nested or self._exists(tuple(index)):
+                yield advanced, tuple(index)
+                advanced = len(trips)
             for level in range(len(trips) - 1, -1, -1):
                 index[level] += 1
                 if index[level] < trips[level]:
@@ -41,6 +48,9 @@ class Nest:
                 index[level] = 0
             else:
                 return
+
+    def _exists(self, index: Index) -> bool:
+        return all(size > 0 for size in self.tile(index, range(len(index)))[1].values())
 
     def following(self, index: Index, level: int) -> Index | None:
         """The index at which loop `level` (or one outside it) advances next, None at the end."""
@@ -59,8 +69,9 @@ class Nest:
         size = dict(self.extents)
         for level in levels:
             loop = self.loops[level]
-            origin[loop.dim] = index[level] * loop.tile
-            size[loop.dim] = min(loop.tile, self.extents[loop.dim] - origin[loop.dim])
+            start = index[level] * loop.tile
+            origin[loop.dim] += start
+            size[loop.dim] = min(loop.tile, size[loop.dim] - start)
         return origin, size
 
     def watched(self, dims: Iterable[str], cut: int) -> tuple[int, ...]:

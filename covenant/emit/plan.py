@@ -10,6 +10,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg
+from covenant.emit.regions import homes
 from covenant.mapper.mapping import Mapping
 
 _ALIGNMENT_BYTES = 64
@@ -54,9 +55,7 @@ def plan(mapping: Mapping, acg: Acg, base: int = 0, given: Map[str, int] | None 
     step = alignment(acg)
     regions: list[Region] = []
     at = -(-max(base, acg.off_chip[0].start) // step) * step
-    for placement in mapping.placements:
-        if not placement.home.bytes:
-            continue
+    for placement in homes(mapping):
         if given and placement.port in given:
             regions.append(Region(placement.port, given[placement.port], placement.home.bytes))
             continue

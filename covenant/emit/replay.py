@@ -29,7 +29,8 @@ from covenant.emit.program import (
     Write,
     steps,
 )
-from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, expected_beats, read_unit
+from covenant.emit.steps import expected_beats
+from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, read_unit
 from covenant.emit.walk import execution
 
 _MOST_FINDINGS = 20

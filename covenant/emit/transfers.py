@@ -15,7 +15,7 @@ from covenant.core.diagnostics import Span, fail
 from covenant.emit import dma
 from covenant.emit.nest import Index, Nest
 from covenant.emit.program import Address, Invocation
-from covenant.emit.windows import window_loads
+from covenant.emit.windows import window_loads, window_values
 from covenant.mapper.mapping import Placement
 from covenant.mapper.operands import Operand
 
@@ -117,19 +117,8 @@ class Exchanger:
         pad = self.operand.pad or 0
         found = window_loads(self.placement, self.operand, inside, box, self.word_bytes, loops)
         for load in found:
-            values = [("run", load.run)]
-            if self.unit.register("dst.word_stride") is not None:
-                values.append(("dst.word_stride", self.word_bytes))
-            for i in range(loops):
-                used = i < len(load.bounds)
-                values.append((f"bound[{i}]", load.bounds[i] if used else 1))
-                if used:
-                    values.append((f"src.stride[{i}]", load.far_strides[i]))
-                    values.append((f"dst.stride[{i}]", load.near_strides[i]))
-            values += [("fill", 0)] if self.unit.register("fill") is not None else []
-            values += [("line", load.windows.line), ("at", load.at), ("bytes", load.windows.size)]
-            values += [("plane", load.windows.plane), ("top", load.top), ("value", pad & 0xFF)]
-            yield _Piece(self._interned(values), self.home + load.far, load.near, f"load {tile}")
+            values = window_values(self.unit, load, self.word_bytes, loops, pad)
+            yield _Piece(self._interned([*values]), self.home + load.far, load.near, f"load {tile}")
 
     def _shape(self) -> tuple[int, int, int, Span]:
         """cell bytes, word bytes, loops, span."""

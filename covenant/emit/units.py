@@ -44,20 +44,36 @@ class Stream:
     strided_lanes: bool
     strided_words: bool
 
-    def addresses(self, registers: Registers) -> Addresses:
-        """Byte addresses [beats, lanes, words]; -1 where a tail mask disables the lane."""
-        bounds = [registers[f"{self.key}.bound[{i}]"] for i in range(self.loops)]
-        strides = [registers[f"{self.key}.stride[{i}]"] for i in range(self.loops)]
-        beats = strided(registers[f"{self.key}.base"], bounds, strides)
+    def nest(self, registers: Registers, beats: int = 0) -> tuple[list[int], list[int]]:
+        """Bounds and strides of its loops, innermost first. A bound without a register is what is
+        left of the job's `beats`, a stride without one continues the loops inside."""
+        bounds: list[int] = []
+        strides: list[int] = []
+        known = [registers.get(f"{self.key}.bound[{i}]", 0) for i in range(self.loops)]
+        left = beats // max(1, int(np.prod([b for b in known if b], dtype=np.int64)))
+        covered = self.words * self.word_bytes * (1 if self.strided_lanes else self.lanes)
+        for i, bound in enumerate(known):
+            bounds.append(bound or max(1, left))
+            strides.append(registers.get(f"{self.key}.stride[{i}]", covered))
+            covered = bounds[-1] * strides[-1]
+        return bounds, strides
+
+    def addresses(self, registers: Registers, beats: int = 0) -> Addresses:
+        """Byte addresses [beats, lanes, words]; -1 where a tail mask disables the lane. beats: of
+        the job, for loops without a register."""
+        bounds, strides = self.nest(registers, beats)
+        starts = strided(registers[f"{self.key}.base"], bounds, strides)
         lane = registers[f"{self.key}.lane_stride"] if self.strided_lanes else 0
         word = registers[f"{self.key}.word_stride"] if self.strided_words else self.word_bytes
         lanes = np.arange(self.lanes, dtype=np.int64) * lane
         words = np.arange(self.words, dtype=np.int64) * word
-        result = beats[:, None, None] + lanes[None, :, None] + words[None, None, :]
+        result = starts[:, None, None] + lanes[None, :, None] + words[None, None, :]
         result &= 0xFFFFFFFF
         tail = registers.get(f"{self.key}.tail_lanes", self.lanes)
         if tail < self.lanes:
-            result[_tail_beats(bounds, registers[f"{self.key}.tail_loop"]), tail:] = -1
+            loop = registers.get(f"{self.key}.tail_loop", -1)
+            last = _tail_beats(bounds, loop) if loop >= 0 else np.ones(len(starts), np.bool_)
+            result[last, tail:] = -1
         return result
 
 
@@ -78,12 +94,17 @@ class Dma:
 
     def addresses(self, registers: Registers, side: str) -> Addresses:
         """Byte addresses [rows, run] of `side` (`src` or `dst`); runs of a window make one row."""
-        bounds = [registers[f"bound[{i}]"] for i in range(self.loops)]
-        strides = [registers[f"{side}.stride[{i}]"] for i in range(self.loops)]
+        bounds = [registers.get(f"bound[{i}]", 1) for i in range(self.loops)]
         if self.windowed(registers):
             bounds[0] = 1
-        rows = strided(registers[f"{side}.base"], bounds, strides)
         word = registers.get(f"{side}.word_stride", self.word_bytes)
+        spaced = f"{side}.word_stride" in registers
+        covered = self.word_bytes if spaced else registers.get("run", 1) * word
+        strides: list[int] = []
+        for i, bound in enumerate(bounds):
+            strides.append(registers.get(f"{side}.stride[{i}]", covered))
+            covered = bound * strides[-1]
+        rows = strided(registers[f"{side}.base"], bounds, strides)
         run = np.arange(registers.get("run", 1), dtype=np.int64) * word
         return (rows[:, None] + run[None, :]) & 0xFFFFFFFF
 
@@ -141,38 +162,26 @@ class ComputeUnit:
             raise IndexError(number)
         return self.capabilities[number]
 
+    def outlet(self, registers: Registers) -> int:
+        """0: sums leave as they are; else 1 + index of the chained capability they pass. Without a
+        register the only one there is."""
+        return registers.get("out", min(1, len(self.results)))
+
     def takes_part(self, key: str, registers: Registers) -> bool:
         """Whether a launch gives the stream of that prefix a job."""
         if key == self.output:
             return True
+        if registers.get("hold", 0) and key == self.selected(registers).stationary:
+            return False
         if key == self.partial:
             return bool(registers.get("resume", 0))
-        out = registers.get("out", 0)
+        out = self.outlet(registers)
         used = [self.selected(registers), *self.results[out - 1 : out if out else 0]]
         ports = {port.name for capability in used for port in capability.ports}
         for record in self.node.records:
             if record.name == key:
                 return bool(ports.intersection(record.fields))
         return key in ports
-
-
-def expected_beats(unit: ComputeUnit, key: str, registers: Registers) -> int:
-    """Beats a job with these counters takes from or gives to a stream."""
-    tiles, steps = registers.get("tiles", 1), registers.get("steps", 1)
-    stream = unit.stream(key)
-    width = stream.words * stream.word_bytes
-    capability = unit.selected(registers)
-    for record in unit.node.records:
-        if record.name == key:
-            count = 1 if record.entries else -(-tiles // max(1, registers.get("reuse", 1)))
-            return count * record_bytes(unit, record) // width
-    writes = key == unit.output
-    out = registers.get("out", 0)
-    port = _result_port(unit, capability, out) if writes else capability.port(key)
-    packed = capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
-    if not stream.strided_lanes:
-        packed = width
-    return -(-tiles * (1 if writes or key == unit.partial else steps) * packed // width)
 
 
 def record_bytes(unit: ComputeUnit, record: Record) -> int:
@@ -186,13 +195,6 @@ def record_width(unit: ComputeUnit, record: Record) -> int:
     """Values of each field in one record."""
     extents = {d: e for c in unit.capabilities for d, e in c.extents.items()}
     return record.entries or extents.get(record.dim, 1)
-
-
-def _result_port(unit: ComputeUnit, capability: Capability, out: int) -> Port:
-    if not 0 < out <= len(unit.results):
-        return capability.port(capability.statement.target.name)
-    chained = unit.results[out - 1]
-    return chained.port(chained.statement.target.name)
 
 
 def strided(base: int, bounds: list[int], strides: list[int]) -> Addresses:
@@ -218,8 +220,8 @@ def read_unit(acg: Acg, unit: ControlUnit) -> Dma | ComputeUnit:
         if name in transfers:
             transfer = transfers[name]
             source, target = acg.memory(transfer.source), acg.memory(transfer.target)
-            near = target if source.off_chip else source
-            return Dma(transfer, source, target, _loops(unit, ""), near.word_bytes)
+            words = [m.word_bytes for m in (source, target) if not m.off_chip]
+            return Dma(transfer, source, target, _loops(unit, ""), min(words))
     return _compute_unit(acg, unit)
 
 
@@ -288,5 +290,9 @@ def _flat(acg: Acg, unit: ControlUnit, key: str, transfer: Transfer, words: int)
 
 
 def _loops(unit: ControlUnit, key: str) -> int:
-    prefix = f"{key}.bound[" if key else "bound["
-    return sum(r.quantity.startswith(prefix) for r in unit.registers)
+    sides = [f"{key}."] if key else ["", "src.", "dst."]
+    names = [f"{side}{kind}" for side in sides for kind in ("bound", "stride")]
+    count = 0
+    while any(unit.register(f"{name}[{count}]") is not None for name in names):
+        count += 1
+    return count

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
+from covenant.acg.control import ControlUnit
 from covenant.mapper.mapping import Placement
 from covenant.mapper.operands import Operand
 from covenant.mapper.windows import Windows, source_axis, window_axes, windows_of
@@ -77,3 +78,21 @@ def window_loads(
             tuple(stride for _, stride, _ in absorbed),
             tuple(stride for _, _, stride in absorbed),
         )
+
+
+def window_values(
+    unit: ControlUnit, load: WindowLoad, word_bytes: int, loops: int, pad: int
+) -> tuple[tuple[str, int], ...]:
+    """Register values of one launch but its bases; `pad`: read outside of line and plane."""
+    values = [("run", load.run)]
+    if unit.register("dst.word_stride") is not None:
+        values.append(("dst.word_stride", word_bytes))
+    for i in range(loops):
+        used = i < len(load.bounds)
+        values.append((f"bound[{i}]", load.bounds[i] if used else 1))
+        if used:
+            values.append((f"src.stride[{i}]", load.far_strides[i]))
+            values.append((f"dst.stride[{i}]", load.near_strides[i]))
+    values += [("fill", 0)] if unit.register("fill") is not None else []
+    values += [("line", load.windows.line), ("at", load.at), ("bytes", load.windows.size)]
+    return (*values, ("plane", load.windows.plane), ("top", load.top), ("value", pad & 0xFF))

@@ -9,6 +9,7 @@ counters.
 from __future__ import annotations
 
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -134,6 +135,12 @@ def operand_pattern(
     if operand.strided and not operand.lane and stream_lanes(acg, operand) > 1:
         tail = 1
         loops += [_Loop(1, 0, masked=True)]
+    return _made(operand, layout, word, at, loops, tail)
+
+
+def _made(
+    operand: Operand, layout: Layout, word: int, at: Sequence[int], loops: list[_Loop], tail: int
+) -> Pattern:
     bounds, strides, tail_loop = _coalesce(loops)
     return Pattern(
         base=offset(layout, at),
@@ -144,6 +151,81 @@ def operand_pattern(
         tail_loop=max(0, tail_loop),
         tail_lanes=tail if tail else -1,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Steps of one launch: dims outermost first, elements per step of every dim, iterations of
+    every dim. Every stream of the launch follows it, beat by beat."""
+
+    order: tuple[str, ...]
+    extents: Map[str, int]
+    tile: Map[str, int]
+
+    def count(self, dim: str) -> int:
+        """Steps along a dim."""
+        return -(-self.tile.get(dim, 1) // self.extents.get(dim, 1))
+
+    def reuse(self, record: Operand) -> int:
+        """Steps that one record serves."""
+        count = {d: self.count(d) for d in self.order}
+        return prod(count[d] for d in _reused(list(self.order), record, count))
+
+
+def walked(
+    acg: Acg, operand: Operand, layout: Layout, walk: Walk, *, wide: bool, once: bool
+) -> Pattern | None:
+    """Stream of an operand along a walk, from the start of its tile; None when it is no nest of
+    loops. wide: a beat carries all words of its lanes; once: a beat stays in the node for the steps
+    that need no other (the stationary operand)."""
+    word = acg.memory(operand.memory).word_bytes
+    if operand.record_bytes:
+        count = {d: walk.count(d) for d in walk.order}
+        made = _records_along(acg, operand, layout, list(walk.order), count)
+        bounds, strides, _ = _coalesce(made)
+        return Pattern(0, bounds, strides, word, word, 0, -1)
+    tail = walk.tile.get(operand.lane, 1) % operand.lanes if operand.strided else 0
+    words = -(-operand.beat[-1][1] // operand.block(word))
+    block = advance(layout, operand.packed_axis, operand.block(word)) if words > 1 else 0
+    loops = [_Loop(words, block)] if words > 1 and not wide and operand.strided else []
+    dims = list(reversed(walk.order))
+    while once and dims and dims[0] not in operand.dims:
+        dims.pop(0)
+    for dim in dims:
+        found = _walk_loops(operand, layout, walk, dim, word, masked=bool(tail))
+        if found is None:
+            return None
+        loops += found
+    if operand.strided and not operand.lane and stream_lanes(acg, operand) > 1:
+        tail, loops = 1, [*loops, _Loop(1, 0, masked=True)]
+    return _made(operand, layout, word, [0] * len(operand.indices), loops, tail)
+
+
+def _walk_loops(
+    operand: Operand, layout: Layout, walk: Walk, dim: str, word: int, *, masked: bool
+) -> list[_Loop] | None:
+    """Loops of one dim; two where steps are narrower than a word and the words do not follow one
+    another, None where the last word is not filled then."""
+    bound, unit = walk.count(dim), walk.extents.get(dim, 1)
+    is_lane = masked and dim == operand.lane
+    if bound == 1 and not is_lane:
+        return []
+
+    def stride(elements: int) -> int:
+        moved = ((i, a.coefficient(dim)) for i, a in enumerate(operand.indices))
+        return sum(advance(layout, i, elements * c) for i, c in moved if c)
+
+    if dim != operand.packed or unit >= operand.block(word):
+        return [_Loop(bound, stride(unit), masked=is_lane)]
+    inner = operand.block(word) // unit
+    if bound <= inner:
+        return [_Loop(bound, stride(unit), masked=is_lane)]
+    across = stride(unit * inner)
+    if across == inner * stride(unit):
+        return [_Loop(bound, stride(unit), masked=is_lane)]
+    if bound % inner or is_lane:
+        return None
+    return [_Loop(inner, stride(unit)), _Loop(bound // inner, across)]
 
 
 def stream_lanes(acg: Acg, operand: Operand) -> int:
@@ -203,12 +285,18 @@ def _record_loops(
     count: Map[str, int],
     reduced: tuple[str, ...],
 ) -> list[_Loop]:
+    outer = [d for d in mapping.inner if d not in reduced]
+    return _records_along(acg, operand, layout, outer, count)
+
+
+def _records_along(
+    acg: Acg, operand: Operand, layout: Layout, outer: list[str], count: Map[str, int]
+) -> list[_Loop]:
     """Words of a record beat by beat, then the records; tiles served by one record make no loop."""
     stream = acg.transfer(operand.stream)
     word = acg.memory(operand.memory).word_bytes
     beat = stream.lanes * word if stream.lanes else word
     loops = [_Loop(operand.record_bytes // beat, beat)]
-    outer = [d for d in mapping.inner if d not in reduced]
     reused = _reused(outer, operand, count)
     for dim in reversed([d for d in outer if d not in reused]):
         axis = next((i for i, a in enumerate(operand.indices) if dim in a.dims), -1)

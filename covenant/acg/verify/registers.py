@@ -125,10 +125,13 @@ def _stream_words(prefix: str, stream: Transfer, words: Vocabulary) -> None:
 def _capability_words(acg: Acg, capability: Capability, words: Vocabulary) -> None:
     for scalar in capability.scalars:
         words.needed[scalar] = f"it is a scalar of '{capability.name}'"
-    if capability.stationary:
+    if capability.stationary and capability.keeps_result:
         reason = f"'{capability.name}' iterates around a stationary operand"
         words.needed.update(dict.fromkeys(("steps", "tiles"), reason))
         words.possible.append("reuse")
+    elif capability.stationary:
+        words.possible.append("hold")
+    words.possible.extend(f"{port.name}.run" for port in capability.outputs if port.tile)
     for port in capability.ports:
         if port.partial:
             words.needed["resume"] = f"'{port.name}' can take partial sums back"

@@ -1,0 +1,155 @@
+"""The exchange of a tile with the memory outside its own, whatever memories these are.
+
+In: a placement, the placement around it (None: its home off chip), where both tiles lie in the
+tensor. Out: invocations of one transfer unit. Padding is written by the outermost transfer that can
+fill; memories further in receive it with the tile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from covenant.acg.control import ControlUnit
+from covenant.acg.graph import Acg, Transfer
+from covenant.core.diagnostics import Span, fail
+from covenant.emit import dma
+from covenant.emit.hauls import Cutter, Haul
+from covenant.emit.limits import Values
+from covenant.emit.program import Address, Invocation
+from covenant.emit.transfers import Box, clip, resident_box
+from covenant.emit.windows import window_loads, window_values
+from covenant.mapper.mapping import Layout, Placement
+from covenant.mapper.operands import Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of the iteration space: first iteration and iterations of every dim."""
+
+    origin: dict[str, int]
+    size: dict[str, int]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What tells it from other tiles of one grid."""
+        return (*self.origin.values(), *self.size.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Lies:
+    """Where a tile lies: base address of its copy, buffer and slot for the registers' history."""
+
+    base: int
+    buffer: str
+    slot: int = 0
+
+
+@dataclass(slots=True)
+class Mover:
+    """Moves tiles of one placement one way. padded: the outer tile holds its padding too; fills:
+    this transfer writes it."""
+
+    placement: Placement
+    operand: Operand
+    transfer: Transfer
+    unit: ControlUnit
+    outer: Layout
+    off_chip: bool
+    inward: bool
+    padded: bool
+    fills: bool
+    innermost: bool
+    word_bytes: int
+    known: dict[tuple[int, ...], tuple[tuple[Haul, str], ...]] = field(default_factory=dict)
+
+    def moves(
+        self, tile: Tile, around: Tile, near: Lies, far: Lies, origin: str
+    ) -> list[Invocation]:
+        """Launches that move a tile to or from the place it has in the tile `around` it."""
+        key = (*tile.key, *around.key)
+        if key not in self.known:
+            self.known[key] = tuple(self._hauls(tile, around))
+        inner, outer = ("dst", "src") if self.inward else ("src", "dst")
+        found = []
+        for haul, verb in self.known[key]:
+            addresses = [Address(f"{inner}.base", near.base + haul.near, near.buffer, near.slot)]
+            if verb != "fill":
+                far_base = Address(f"{outer}.base", far.base + haul.far, far.buffer, far.slot)
+                addresses.insert(0, far_base)
+            text = f"{verb} {origin}"
+            found.append(Invocation(self.unit.name, haul.values, tuple(addresses), origin=text))
+        return found
+
+    def _hauls(self, tile: Tile, around: Tile) -> list[tuple[Haul, str]]:
+        box = resident_box(self.operand, tile.origin, tile.size)
+        whole = resident_box(self.operand, around.origin, around.size)
+        if self.off_chip:
+            whole = tuple((0, n) for n in self.operand.shape)
+        inside, outside = (box, ()) if self.padded else clip(box, self.operand.shape)
+        found = [(haul, "fill") for slab in outside for haul in self._fill(slab, box)]
+        if any(count <= 0 for _, count in inside):
+            return found
+        if self.operand.source is not None:
+            return [*found, *((haul, "load") for haul in self._windows(inside, box))]
+        far = dma.Side(self.outer, _relative(inside, whole), 0)
+        near = dma.Side(self.placement.layout, _relative(inside, box), 0)
+        counts = tuple(count for _, count in inside)
+        rows = dma.rows(far, near, counts, *self._grain())
+        more: Values = (("fill", 0), ("line", 0))
+        verb = "load" if self.inward else "store"
+        cut = self._cutter().cut(rows, more)
+        moved = [Haul(h.values, rows.far_base + h.far, rows.near_base + h.near) for h in cut]
+        return [*found, *((haul, verb) for haul in moved)]
+
+    def _grain(self) -> tuple[int, int, Span]:
+        cell = self.operand.record_bytes or self.operand.dtype.bytes
+        return cell, self.word_bytes, self.transfer.span
+
+    def _cutter(self) -> Cutter:
+        near, far = ("dst", "src") if self.inward else ("src", "dst")
+        return Cutter(self.unit, near, far, self.word_bytes)
+
+    def _fill(self, slab: Box, box: Box) -> list[Haul]:
+        if not self.fills and self.innermost:
+            raise fail(
+                "EMI002",
+                f"operand '{self.operand.tensor}' is padded, transfer '{self.transfer.name}' "
+                "cannot fill",
+                self.transfer.span,
+                "add `fill` to its abilities and the registers fill and value to its units",
+            )
+        if not self.fills:
+            return []
+        pad = self.operand.pad or 0
+        if self.operand.dtype.bytes > 1 and pad not in (0, -1):
+            raise fail(
+                "EMI005",
+                f"padding {pad} of {self.operand.dtype} is not one byte",
+                self.transfer.span,
+            )
+        near = dma.Side(self.placement.layout, _relative(slab, box), 0)
+        far = near if self.operand.source is not None else dma.Side(self.outer, near.origin, 0)
+        counts = tuple(count for _, count in slab)
+        rows = dma.filled(far, near, counts, *self._grain())
+        more = (("fill", 1), ("value", pad & 0xFF))
+        cut = self._cutter().cut(rows, more)
+        return [Haul(h.values, 0, rows.near_base + h.near) for h in cut]
+
+    def _windows(self, inside: Box, box: Box) -> list[Haul]:
+        loops = self.transfer.loops
+        found = window_loads(self.placement, self.operand, inside, box, self.word_bytes, loops)
+        pad = self.operand.pad or 0
+        return [
+            Haul(window_values(self.unit, load, self.word_bytes, loops, pad), load.far, load.near)
+            for load in found
+        ]
+
+
+def _relative(part: Box, whole: Box) -> tuple[int, ...]:
+    return tuple(p[0] - w[0] for p, w in zip(part, whole, strict=True))
+
+
+def moved_words(acg: Acg, transfer: Transfer) -> int:
+    """Bytes of the words a transfer moves: those of the on-chip memory, of the narrower of two."""
+    ends = (acg.memory(transfer.source), acg.memory(transfer.target))
+    return min(m.word_bytes for m in ends if not m.off_chip)

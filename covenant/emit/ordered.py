@@ -1,0 +1,154 @@
+"""Lowering for machines whose launches take effect in program order.
+
+In: a mapping, its codelet, the architecture, where tensors lie off chip, values of constants that
+registers hold. Out: invocations, one list per iteration of the loop nest: loads that are due, outer
+memories first; what gives new partial sums their first value, or brings old ones back; the launches
+of the tile; what becomes of finished results and of sums that make room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from covenant.acg.control import Control
+from covenant.acg.graph import Acg
+from covenant.codelets.fuse import fuse
+from covenant.codelets.ir import Codelet
+from covenant.emit.constants import Payloads
+from covenant.emit.groups import Group, groups_of, main_group, summed
+from covenant.emit.movers import Tile
+from covenant.emit.nest import Nest
+from covenant.emit.places import Builder, Place
+from covenant.emit.plan import DramPlan
+from covenant.emit.program import Invocation
+from covenant.emit.regions import bound_form
+from covenant.emit.runs import Run, run_of
+from covenant.emit.shapes import Sums
+from covenant.mapper.mapping import Mapping, Role
+from covenant.mapper.operands import operands
+from covenant.mapper.streams import binding_of
+
+
+@dataclass(slots=True)
+class Ordered:
+    """A mapping on a machine in program order; walk it once."""
+
+    mapping: Mapping
+    codelet: Codelet
+    acg: Acg
+    control: Control
+    regions: DramPlan
+    payloads: Payloads | None
+    nest: Nest = field(init=False)
+    reduced: tuple[str, ...] = field(init=False)
+    main: Run = field(init=False)
+    before: list[Run] = field(init=False)
+    after: list[Run] = field(init=False)
+    sums: list[Place] = field(init=False)
+    inputs: list[Place] = field(init=False)
+    outputs: list[Place] = field(init=False)
+
+    def __post_init__(self) -> None:
+        fused = fuse(self.codelet, self.mapping.fused)
+        loops = tuple(loop for level in self.mapping.levels for loop in level.loops)
+        self.nest = Nest(loops, fused.extents)
+        self.reduced = summed(fused, self.mapping)
+        groups = groups_of(self.mapping, fused, self.acg, self.control)
+        at = main_group(groups, bound_form(self.mapping, self.codelet))
+        build = Builder(self.mapping, self.acg, self.control, self.regions, dict(fused.extents))
+        chains: dict[str, list[Place]] = {}
+        for operand in operands(fused, self.acg, binding_of(self.mapping)):
+            sums, out = operand.role is Role.PARTIAL, operand.role is Role.OUTPUT
+            chains[operand.port] = build.chain(operand, loads=not out, stores=out or sums)
+        partial = [p for p in chains if any(x.placement.role is Role.PARTIAL for x in chains[p])]
+        self.sums = [place for port in partial for place in chains[port]]
+
+        def run(group: Group) -> Run:
+            return run_of(group, self.mapping, fused, self.acg, self.regions, chains, self.payloads)
+
+        self.before = [run(g) for g in groups[:at]]
+        self.after = [run(g) for g in groups[at + 1 :]]
+        self.main = run(groups[at])
+        self.inputs, self.outputs = self.main.inputs, self.main.outputs
+
+    def blocks(self) -> Iterator[list[Invocation]]:
+        """One list of invocations per iteration."""
+        steps = self.nest.iterations()
+        here = next(steps, None)
+        while here is not None:
+            following = next(steps, None)
+            tile = self._tile(here[1])
+            ahead = self._tile(following[1]) if following else None
+            yield [*self._iteration(tile), *self._ended(tile, ahead)]
+            here = following
+        yield [x for run in (*self.before, *self.after) for x in run.flushed()]
+
+    def _tile(self, index: tuple[int, ...]) -> Tile:
+        return Tile(*self.nest.tile(index, range(len(index))))
+
+    def _first(self, tile: Tile) -> bool:
+        return all(tile.origin[d] == 0 for d in self.reduced)
+
+    def _complete(self, tile: Tile) -> bool:
+        extents = self.nest.extents
+        return all(tile.origin[d] + tile.size[d] == extents[d] for d in self.reduced)
+
+    def _iteration(self, tile: Tile) -> Iterator[Invocation]:
+        for place in self.inputs:
+            yield from self.main.load(place, tile.origin)
+        for place in self.sums:
+            if not place.turn(tile.origin):
+                continue
+            assert place.tile is not None
+            if place is self.sums[0] and self._first(tile):
+                for run in self.before:
+                    yield from run.over(self._within(place.tile), Sums())
+            elif place.fetch is not None and (
+                not self._first(tile) or (self.before and place is not self.sums[0])
+            ):
+                yield from self.main.fetch(place)
+        for place in self.outputs:
+            place.turn(tile.origin)
+        yield from self._launches(tile)
+
+    def _within(self, tile: Tile) -> Tile:
+        """A tile of the sums as one of the whole space; dims of the reduction have one step."""
+        origin = {**dict.fromkeys(self.nest.extents, 0), **tile.origin}
+        return Tile(origin, {**dict.fromkeys(self.nest.extents, 1), **tile.size})
+
+    def _launches(self, tile: Tile) -> Iterator[Invocation]:
+        group = self.main.group
+        started = bool(self.before)
+        if group.adds:
+            yield from self.main.adding(tile, self.reduced, started=started)
+            return
+        has_result = any(end.written for end in group.ends)
+        sums = Sums()
+        if group.keeps:
+            resumes = started or not self._first(tile)
+            sums = Sums(resumes, not self._complete(tile) or not has_result)
+        yield from self.main.over(tile, sums)
+        for place in self.outputs:
+            place.written = place.written or not sums.raw
+
+    def _ended(self, tile: Tile, ahead: Tile | None) -> Iterator[Invocation]:
+        """What leaves the buffers whose tile changes before the next iteration."""
+
+        def leaves(place: Place) -> bool:
+            return ahead is None or place.around(ahead.origin) != place.tile
+
+        complete = self._complete(tile)
+        moved = self.main.group.adds or bool(self.after)
+        for place in reversed(self.sums):
+            if not leaves(place):
+                continue
+            assert place.tile is not None
+            if place is self.sums[0] and complete:
+                for run in self.after:
+                    yield from run.over(self._within(place.tile), Sums())
+            elif place.give is not None and (moved or not complete):
+                yield from self.main.give(place)
+        for place in reversed(self.outputs):
+            if leaves(place):
+                yield from self.main.store(place)

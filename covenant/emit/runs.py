@@ -1,0 +1,257 @@
+"""Launches of one group over tiles, with the exchange of the operands that only it uses.
+
+In: a group, the places of its operands. Out: invocations. A group beside the main one has operands
+that it alone loads or stores, whenever it runs over a tile of the sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from covenant.acg.graph import Acg
+from covenant.codelets.ir import Codelet
+from covenant.core.diagnostics import Span, fail
+from covenant.emit import dma
+from covenant.emit.constants import Payloads
+from covenant.emit.groups import End, Group, summed
+from covenant.emit.limits import Values
+from covenant.emit.movers import Tile
+from covenant.emit.places import Place
+from covenant.emit.plan import DramPlan
+from covenant.emit.program import Address, Invocation
+from covenant.emit.shapes import Piece, Shapes, Sums
+from covenant.emit.transfers import resident_box
+from covenant.mapper.mapping import Layout, Role
+from covenant.mapper.mapping import Mapping as LayerMapping
+from covenant.mapper.operands import capability_of
+
+Key = tuple[str, str]
+"""Port and memory."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A group with its operands. inputs, outputs: places that it exchanges, outermost first; homes:
+    off-chip address by port, for what it exchanges with that memory itself."""
+
+    group: Group
+    shapes: Shapes
+    places: Mapping[Key, Place]
+    homes: Mapping[str, tuple[int, Layout]]
+    inputs: list[Place]
+    outputs: list[Place]
+    held: tuple[object, ...] = ()
+    """What the stationary operand of the last launch was."""
+
+    def over(self, tile: Tile, sums: Sums) -> Iterator[Invocation]:
+        """Launches over a tile, and exchanges of operands of its own that are due."""
+        for part in self._parts(tile):
+            for place in self.inputs:
+                yield from self.load(place, part.origin)
+            for place in self.outputs:
+                if place.tile is not None and place.around(part.origin) != place.tile:
+                    yield from self.store(place)
+            for place in self.outputs:
+                place.turn(part.origin)
+            for piece in self.shapes.pieces(part.size, sums):
+                yield self._launch(part, piece, sums)
+            for place in self.outputs:
+                place.written = place.written or not sums.raw
+
+    def adding(
+        self, tile: Tile, reduced: tuple[str, ...], *, started: bool
+    ) -> Iterator[Invocation]:
+        """Launches of a group that adds to sums in a memory; those that come first overwrite what
+        lies there, unless it has a value already."""
+        for piece in self.shapes.pieces(tile.size, Sums(resumes=True)):
+            first = all(tile.origin[d] + piece.origin[d] == 0 for d in reduced)
+            yield self._launch(tile, piece, Sums(resumes=started or not first))
+
+    def load(self, place: Place, origin: dict[str, int]) -> Iterator[Invocation]:
+        """The exchange of an input, when its tile is another one."""
+        if place.turn(origin):
+            yield from self.fetch(place)
+
+    def fetch(self, place: Place) -> Iterator[Invocation]:
+        """Bring the present tile of a place in."""
+        assert place.tile is not None
+        assert place.fetch is not None
+        around, far = place.lies_outside
+        yield from place.fetch.moves(place.tile, around, place.lies, far, place.text)
+
+    def give(self, place: Place) -> Iterator[Invocation]:
+        """Take the present tile of a place out."""
+        assert place.tile is not None
+        assert place.give is not None
+        around, far = place.lies_outside
+        yield from place.give.moves(place.tile, around, place.lies, far, place.text)
+
+    def store(self, place: Place) -> Iterator[Invocation]:
+        """Take results out, when there are any."""
+        if place.written and place.give is not None:
+            yield from self.give(place)
+            if place.outer is not None:
+                place.outer.written = True
+        place.written = False
+
+    def flushed(self) -> Iterator[Invocation]:
+        """Results that are still on chip after the last iteration, inner memories first."""
+        for place in reversed(self.outputs):
+            yield from self.store(place)
+
+    def _parts(self, tile: Tile) -> Iterator[Tile]:
+        """The tile cut along the grids of all operands of the group."""
+        steps: dict[str, int] = {}
+        for place in (*self.inputs, *self.outputs):
+            for dim, step in place.grid.items():
+                steps[dim] = min(step, steps.get(dim, step))
+        cuts = []
+        for dim, first in tile.origin.items():
+            end, step = first + tile.size[dim], steps.get(dim, 0)
+            starts = [first]
+            if step:
+                starts += range((first // step + 1) * step, end, step)
+            ends = [*starts[1:], end]
+            cuts.append([(dim, a, b - a) for a, b in zip(starts, ends, strict=True)])
+        for chosen in product(*cuts):
+            yield Tile({d: a for d, a, _ in chosen}, {d: n for d, _, n in chosen})
+
+    def _launch(self, tile: Tile, piece: Piece, sums: Sums) -> Invocation:
+        values = self.shapes.values(piece.size, sums)
+        assert values is not None
+        origin = {d: tile.origin[d] + piece.origin[d] for d in tile.origin}
+        ends = self.shapes.streams(sums)
+        addresses: dict[str, Address] = {}
+        for end in ends:
+            found = self._address(end, Tile(origin, dict(piece.size)))
+            addresses.setdefault(found.quantity, found)
+        values = self._holding(values, piece, addresses)
+        held = ("hold", 1) in values
+        kept = f"{self.group.stationary}.base"
+        where = " ".join(
+            f"{d}={origin[d]}" for d in self.group.order if origin[d] or d in piece.size
+        )
+        return Invocation(
+            self.group.unit.name,
+            values,
+            tuple(a for q, a in addresses.items() if not (held and q == kept)),
+            origin=f"{self.group.capability.name} [{where}]",
+        )
+
+    def _holding(self, values: Values, piece: Piece, addresses: Mapping[str, Address]) -> Values:
+        """The values with `hold`: 1 where the stationary operand is that of the launch before."""
+        port = self.group.stationary
+        if self.group.unit.register("hold") is None or f"{port}.base" not in addresses:
+            return values
+        end = next(e for e in self.group.ends if e.prefix == port)
+        one = all(piece.size[d] <= self.group.extents[d] for d in end.operand.dims)
+        own = tuple(v for v in values if v[0].startswith(f"{port}."))
+        place = self.places.get((end.operand.port, end.operand.memory))
+        number = place.exchanges if place is not None else 0
+        address = addresses[f"{port}.base"]
+        now = (number, address.value, own) if one else ()
+        same = bool(now) and now == self.held
+        self.held = now
+        if not same:
+            return (*values, ("hold", 0))
+        return (*(v for v in values if not v[0].startswith(f"{port}.")), ("hold", 1))
+
+    def _address(self, end: End, box: Tile) -> Address:
+        operand = end.operand
+        place = self.places.get((operand.port, operand.memory))
+        quantity = f"{end.prefix}.base"
+        at = resident_box(operand, box.origin, box.size)
+        if place is None:
+            base, layout = self.homes[operand.port]
+            index = tuple(first for first, _ in at)
+            return Address(quantity, base + dma.offset(layout, index), f"{operand.port} home")
+        assert place.tile is not None
+        around = resident_box(operand, place.tile.origin, place.tile.size)
+        index = tuple(a[0] - w[0] for a, w in zip(at, around, strict=True))
+        lies = place.lies
+        value = lies.base + dma.offset(place.placement.layout, index)
+        return Address(quantity, value, lies.buffer, lies.slot)
+
+
+def run_of(
+    group: Group,
+    mapping: LayerMapping,
+    codelet: Codelet,
+    acg: Acg,
+    regions: DramPlan,
+    chains: Mapping[str, list[Place]],
+    payloads: Payloads | None,
+) -> Run:
+    """The run of a group; `chains`: on-chip places by port."""
+    ends = [e.operand for e in (*group.ends, *([group.sums] if group.sums else []))]
+    places = {
+        (port, p.placement.memory): p
+        for port in dict.fromkeys(o.port for o in ends)
+        for p in chains[port]
+    }
+    off_chip = {m.name for m in acg.off_chip}
+    homes = {
+        p.port: (regions.address(p.port), p.home)
+        for p in mapping.placements
+        if p.memory in off_chip
+    }
+    layouts = {key: place.placement.layout for key, place in places.items()}
+    layouts |= {(p.port, p.memory): p.home for p in mapping.placements if p.memory in off_chip}
+    own = [p for p in places.values() if p.placement.role is not Role.PARTIAL]
+    shapes = Shapes(
+        group,
+        mapping,
+        codelet,
+        acg,
+        layouts,
+        _settings(group, mapping, acg, payloads),
+        _result(group, mapping, acg),
+        summed(codelet, mapping),
+    )
+    outputs = [p for p in own if p.placement.role is Role.OUTPUT]
+    return Run(group, shapes, places, homes, [p for p in own if p not in outputs], outputs)
+
+
+def _settings(group: Group, mapping: LayerMapping, acg: Acg, payloads: Payloads | None) -> Values:
+    """Scalars of the steps, the function, signedness of operands."""
+    first = mapping.steps[group.steps[0]]
+    names = [c.name for c in acg.compute(first.node).capabilities]
+    values: list[tuple[str, int]] = [("function", names.index(first.capability))]
+    for index in group.steps:
+        step = mapping.steps[index]
+        given, tensors = dict(step.scalars), dict(step.tensors)
+        for name in capability_of(acg, step).scalars:
+            if name in tensors:
+                values.append((name, uniform(payloads, tensors[name], mapping.codelet)))
+            else:
+                values.append((name, given.get(name, 0)))
+    values += [(f"{p.port}.signed", int(p.dtype.signed)) for p in mapping.placements]
+    return tuple((n, v) for n, v in dict(values).items())
+
+
+def uniform(payloads: Payloads | None, tensor: str, codelet: str) -> int:
+    """The one value of a tensor as a register holds it: bits of a float, else the integer."""
+    if payloads is None or tensor not in payloads:
+        raise fail(
+            "EMI008",
+            f"no values for constant '{tensor}' of {codelet}, which a register holds",
+            Span(codelet),
+            "a layer whose constants are unknown can be mapped, not run",
+        )
+    found = np.asarray(payloads[tensor]).reshape(-1)
+    if found.dtype.kind == "f":
+        return int(found.astype(np.float32)[:1].view(np.int32)[0])
+    return int(found[0])
+
+
+def _result(group: Group, mapping: LayerMapping, acg: Acg) -> int:
+    """Value of `out` for results: 0 without a chained step, else 1 + index of its capability."""
+    if len(group.steps) == 1:
+        return 0
+    last = mapping.steps[group.steps[-1]]
+    names = [c.name for c in acg.compute(last.node).capabilities]
+    return 1 + names.index(last.capability)
