@@ -34,16 +34,17 @@ class Accesses:
         self._known: dict[tuple[object, ...], _Shape] = {}
         self._names: dict[Stream, tuple[str, ...]] = {}
 
-    def stream(self, stream: Stream, registers: Registers) -> Words:
-        """Words a stream touches in one job."""
-        shape = self._stream_shape(stream, registers)
+    def stream(self, stream: Stream, registers: Registers, beats: int) -> Words:
+        """Words of the stream that a job of so many beats touches."""
+        shape = self._stream_shape(stream, registers, beats)
         return self._words(shape, registers[f"{stream.key}.base"], stream.word_bytes)
 
     def same(self, one: Stream, other: Stream, registers: Registers) -> bool:
         """Whether two streams touch the same words in the same order."""
         if registers[f"{one.key}.base"] != registers[f"{other.key}.base"]:
             return False
-        first, second = self._stream_shape(one, registers), self._stream_shape(other, registers)
+        first = self._stream_shape(one, registers, 0)
+        second = self._stream_shape(other, registers, 0)
         return first.sequence == second.sequence
 
     def dma(self, unit: Dma, registers: Registers, side: str) -> Words:
@@ -69,15 +70,15 @@ class Accesses:
             self._known[key] = _Shape(offsets, b"")
         return self._known[key].offsets + first // unit.word_bytes
 
-    def _stream_shape(self, stream: Stream, registers: Registers) -> _Shape:
+    def _stream_shape(self, stream: Stream, registers: Registers, beats: int) -> _Shape:
         base = f"{stream.key}.base"
         names = self._names.get(stream)
         if names is None:
             own = (q for q in registers if q.startswith(f"{stream.key}.") and q != base)
             names = self._names[stream] = tuple(own)
-        key = (stream, *(registers[name] for name in names))
+        key = (stream, beats, *(registers[name] for name in names))
         if key not in self._known:
-            self._known[key] = _shape(stream.addresses({**registers, base: 0}).ravel())
+            self._known[key] = _shape(stream.addresses({**registers, base: 0}, beats).ravel())
         return self._known[key]
 
     def _words(self, shape: _Shape, base: int, word_bytes: int) -> Words:
@@ -85,6 +86,16 @@ class Accesses:
         if addresses.size and bool((addresses % word_bytes).any()):
             self._find(f"an address is not a multiple of {word_bytes} bytes")
         return addresses // word_bytes
+
+
+def rescaled(words: Words, held: int, wanted: int) -> Words:
+    """Words of `held` bytes as the words of `wanted` bytes that they lie in or are made of."""
+    if held == wanted:
+        return words
+    if held < wanted:
+        return np.unique(words * held // wanted)
+    parts = held // wanted
+    return np.asarray((words[:, None] * parts + np.arange(parts)).ravel(), np.int64)
 
 
 def _shape(addresses: Words) -> _Shape:

@@ -27,6 +27,8 @@ class OffChip:
     inputs: tuple[Extent, ...]
     constants: tuple[Extent, ...]
     outputs: tuple[Extent, ...]
+    scratch: tuple[Extent, ...] = ()
+    """Where partial sums go and come back from."""
 
 
 def off_chip(image: Image) -> OffChip:
@@ -35,12 +37,13 @@ def off_chip(image: Image) -> OffChip:
         role: tuple(Extent(t.address, t.layout.bytes) for t in image.tensors if t.role is role)
         for role in Role
     }
-    return OffChip(extents[Role.INPUT], extents[Role.CONSTANT], extents[Role.OUTPUT])
+    roles = (Role.INPUT, Role.CONSTANT, Role.OUTPUT, Role.PARTIAL)
+    return OffChip(*(extents[role] for role in roles))
 
 
 def check(words: Sequence[int], acg: Acg, regions: OffChip) -> tuple[Finding, ...]:
     """Findings of a program in execution order, at most twenty."""
-    replay = Replay(acg, words, regions.inputs, regions.constants, regions.outputs)
+    replay = Replay(acg, words, regions.inputs, regions.constants, regions.outputs, regions.scratch)
     replay.run()
     return tuple(replay.findings)
 

@@ -68,9 +68,10 @@ def assigned(
         count = taken.bound if taken else 1
         if unit.register(f"{bound}[{i}]") is not None:
             values.append((f"{bound}[{i}]", count))
+        bare = unit.register(f"{bound}[{i}]") is None
         for side, name in enumerate(strides):
-            if taken is not None and unit.register(f"{name}[{i}]") is not None:
-                values.append((f"{name}[{i}]", taken.strides[side]))
+            if unit.register(f"{name}[{i}]") is not None and (taken is not None or bare):
+                values.append((f"{name}[{i}]", taken.strides[side] if taken else 0))
             covered[side] = count * (taken.strides[side] if taken else covered[side])
     return None if left else (tuple(values), tuple(places))
 

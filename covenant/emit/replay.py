@@ -6,14 +6,14 @@ stream; a launch gives each engine of its unit one job, ordered by that engine's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from covenant.acg.graph import Acg
-from covenant.emit.accesses import Accesses, Words
+from covenant.acg.graph import Acg, Memory
+from covenant.emit.accesses import Accesses, Words, rescaled
 from covenant.emit.encode import decode_flat, loop_lengths
 from covenant.emit.engines import Engines
 from covenant.emit.order import Clock, Engine, History, Race
@@ -29,7 +29,7 @@ from covenant.emit.program import (
     Write,
     steps,
 )
-from covenant.emit.steps import expected_beats
+from covenant.emit.steps import active, adds, expected_beats
 from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, read_unit
 from covenant.emit.walk import execution
 
@@ -73,11 +73,13 @@ class Replay:
         inputs: Sequence[Extent],
         constants: Sequence[Extent],
         outputs: Sequence[Extent],
+        scratch: Sequence[Extent] = (),
     ) -> None:
         assert acg.control is not None, "an architecture without a control node has no program"
         self.findings: list[Finding] = []
         self._acg = acg
         self._word = 0
+        self._in_order = acg.control.in_order
         self._units = {u.name: read_unit(acg, u) for u in acg.control.units}
         self._shadows = {
             u.name: {r.quantity: r.reset for r in u.registers} for u in acg.control.units
@@ -89,8 +91,8 @@ class Replay:
             m.name: History(m.size_bytes // m.word_bytes, self._engines.count) for m in acg.on_chip
         }
         self._accesses = Accesses(self._find)
-        self._far_word = min(d.word_bytes for d in self._units.values() if isinstance(d, Dma))
-        extents = (*inputs, *constants, *outputs)
+        self._far_word = min(_far_words(acg, self._units.values()))
+        extents = (*inputs, *constants, *outputs, *scratch)
         end = max((self._span(e).stop for e in extents), default=0)
         self._readable = np.zeros(end, np.bool_)
         self._unread = np.zeros(end, np.bool_)
@@ -100,6 +102,9 @@ class Replay:
             self._readable[self._span(extent)] = True
         for extent in constants:
             self._unread[self._span(extent)] = True
+        self._scratch = np.zeros(end, np.bool_)
+        for extent in scratch:
+            self._writable[self._span(extent)] = self._scratch[self._span(extent)] = True
         for extent in outputs:
             self._writable[self._span(extent)] = self._unwritten[self._span(extent)] = True
 
@@ -171,15 +176,16 @@ class Replay:
         if not registers.get("fill", 0):
             words = self._accesses.dma(unit, registers, "src")
             if unit.source.off_chip:
-                self._read_off_chip(engine, words)
-            elif (words := self._places(engine, unit.source.name, words)).size:
+                self._read_off_chip(engine, rescaled(words, unit.word_bytes, self._far_word))
+            elif (words := self._places(engine, unit.source, words, unit.word_bytes)).size:
                 race = self._histories[unit.source.name].read(words, engine, start, False)
                 self._report(engine, race, unit.word_bytes)
         words = self._accesses.dma(unit, registers, "dst")
         if unit.target.off_chip:
-            self._write_off_chip(engine, words)
-        elif (words := self._places(engine, unit.target.name, words)).size:
-            race = self._histories[unit.target.name].write(words, engine, start, -1, True)
+            self._write_off_chip(engine, rescaled(words, unit.word_bytes, self._far_word))
+        elif (words := self._places(engine, unit.target, words, unit.word_bytes)).size:
+            once = not self._in_order
+            race = self._histories[unit.target.name].write(words, engine, start, -1, once)
             self._report(engine, race, unit.word_bytes)
         self._engines.complete(engine, launch, start)
 
@@ -193,9 +199,10 @@ class Replay:
         if not _all(self._writable, words):
             self._find(f"{engine.name} writes off-chip bytes outside the outputs")
             return
-        if not self._unwritten[words].all():
+        if not (self._unwritten[words] | self._scratch[words]).all():
             self._find(f"{engine.name} writes off-chip bytes a second time")
         self._unwritten[words] = False
+        self._readable[words[self._scratch[words]]] = True
 
     def _compute(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
         """Readers run ahead freely; a writer follows all readers of earlier launches, since the
@@ -206,12 +213,13 @@ class Replay:
                 f"{launch.unit}.function is {registers['function']}, below {count} is needed"
             )
             return
-        inputs = [self._engines.of(launch.unit, s.key) for s in unit.streams if not s.writes]
+        both = unit.stream(unit.output) if not unit.stream(unit.output).writes else None
+        readers = [s for s in unit.streams if not s.writes and s is not both]
+        writers = [s for s in unit.streams if s.writes or s is both]
+        inputs = [self._engines.of(launch.unit, s.key) for s in readers]
         earlier = [engine.done for engine in inputs]
         finished: list[Clock] = []
-        for stream in unit.streams:
-            if stream.writes:
-                continue
+        for stream in readers:
             engine = self._engines.of(launch.unit, stream.key)
             if not unit.takes_part(stream.key, registers):
                 self._engines.refuse(engine, launch)
@@ -220,14 +228,15 @@ class Replay:
             self._stream(engine, stream, unit, registers, start)
             self._engines.complete(engine, launch, start)
             finished.append(engine.done)
-        for stream in unit.streams:
-            if stream.writes:
-                engine = self._engines.of(launch.unit, stream.key)
-                start = self._engines.start(engine, launch)
-                np.maximum.reduce([start, *earlier], out=start)
+        for stream in writers:
+            engine = self._engines.of(launch.unit, stream.key)
+            start = self._engines.start(engine, launch)
+            np.maximum.reduce([start, *earlier], out=start)
+            if stream is both and registers.get("resume", 0):
                 self._stream(engine, stream, unit, registers, start)
-                np.maximum.reduce([start, *finished], out=start)
-                self._engines.complete(engine, launch, start)
+            self._stream(engine, replace(stream, writes=True), unit, registers, start)
+            np.maximum.reduce([start, *finished], out=start)
+            self._engines.complete(engine, launch, start)
 
     def _stream(
         self,
@@ -237,22 +246,29 @@ class Replay:
         registers: Registers,
         start: Clock,
     ) -> None:
-        bounds = [registers[f"{stream.key}.bound[{i}]"] for i in range(stream.loops)]
-        beats = int(np.prod(bounds, dtype=np.int64))
         needed = expected_beats(unit, stream.key, registers)
+        beats = int(np.prod(stream.nest(registers, needed)[0], dtype=np.int64))
         if beats != needed:
             self._find(f"{engine.name} moves {beats} beats, the job needs {needed}")
             return
-        words = self._places(engine, stream.memory, self._accesses.stream(stream, registers))
+        used = replace(active(unit, stream.key, registers), writes=stream.writes)
+        words = self._accesses.stream(used, registers, needed)
+        memory = self._acg.memory(stream.memory)
+        if memory.off_chip:
+            words = rescaled(words, used.word_bytes, self._far_word)
+            (self._write_off_chip if used.writes else self._read_off_chip)(engine, words)
+            return
+        words = self._places(engine, memory, words, used.word_bytes)
         if not words.size:
             return
         history = self._histories[stream.memory]
-        if stream.writes:
+        if used.writes:
             in_place = self._in_place(engine, stream, unit, registers)
             race = history.write(words, engine, start, in_place, False)
         else:
-            race = history.read(words, engine, start, stream.key == unit.partial)
-        self._report(engine, race, stream.word_bytes)
+            sums = stream.key == unit.partial and not adds(unit, registers)
+            race = history.read(words, engine, start, sums and not self._in_order)
+        self._report(engine, race, memory.word_bytes)
 
     def _in_place(
         self, engine: Engine, stream: Stream, unit: ComputeUnit, registers: Registers
@@ -261,6 +277,8 @@ class Replay:
         if not unit.partial or not registers.get("resume", 0):
             return -1
         other = unit.stream(unit.partial)
+        if other.key == stream.key:
+            return engine.number
         if not self._accesses.same(stream, other, registers):
             return -1
         return self._engines.of(engine.unit, other.key).number
@@ -271,14 +289,31 @@ class Replay:
             other = self._engines.name(race.engine)
             self._find(f"{engine.name} {_RACES[race.kind].format(where, other)}")
 
-    def _places(self, engine: Engine, memory: str, words: Words) -> Words:
-        """Places of sorted word addresses; none, and a finding, when one lies outside."""
-        node = self._acg.memory(memory)
+    def _places(self, engine: Engine, node: Memory, words: Words, word_bytes: int) -> Words:
+        """Places of sorted words of so many bytes, in words of the memory; none, and a finding,
+        when one lies outside."""
+        words = rescaled(words, word_bytes, node.word_bytes)
         if words.size and (words[0] < 0 or words[-1] >= node.address_bytes // node.word_bytes):
-            self._find(f"{engine.name} leaves memory '{memory}' of {node.size_bytes} bytes")
+            self._find(f"{engine.name} leaves memory '{node.name}' of {node.size_bytes} bytes")
             return words[:0]
         first_view = not words.size or words[-1] < node.size_bytes // node.word_bytes
         return words if first_view else node.places(words)
+
+
+def _far_words(acg: Acg, units: Iterable[Dma | ComputeUnit]) -> Iterator[int]:
+    """Bytes of the pieces in which units touch the off-chip memory."""
+    for unit in units:
+        if isinstance(unit, Dma):
+            yield unit.word_bytes
+            continue
+        for stream in unit.streams:
+            if not acg.memory(stream.memory).off_chip:
+                continue
+            yield stream.word_bytes
+            for capability in unit.capabilities:
+                own = (p for p in capability.ports if p.name == stream.key and p.tile)
+                for port in own:
+                    yield capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
 
 
 def _all(allowed: NDArray[np.bool_], words: Words) -> bool:

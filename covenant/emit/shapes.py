@@ -182,9 +182,10 @@ class Shapes:
                 return None
             loops.pop(masked)
         beat = operand.lanes * -(-operand.beat[-1][1] * operand.dtype.bytes // word) * word
+        once = prefix == self.group.stationary
         axes = [Axis(bound, (stride,)) for bound, stride in loops]
         found = assigned(
-            unit, f"{prefix}.bound", (f"{prefix}.stride",), (beat,), axes, implied=True
+            unit, f"{prefix}.bound", (f"{prefix}.stride",), (beat,), axes, implied=not once
         )
         if found is None:
             return None

@@ -158,9 +158,10 @@ def run_steps(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
         raise JobError(f"'{still}' has {groups} beats for {count} steps")
     extents = {**capability.extents, "tile ": groups, "step ": count // groups}
     for name, value in sources.items():
-        if isinstance(value, np.ndarray) and value.ndim and name != still:
-            if name not in fields or value.ndim > 1:
-                sources[name] = value.reshape(groups, count // groups, *value.shape[1:])
+        if not isinstance(value, np.ndarray) or not value.ndim or name == still:
+            continue
+        if name not in fields or value.ndim > 1:
+            sources[name] = value.reshape(groups, count // groups, *value.shape[1:])
     statement = _stepwise(capability, sources)
     rounding = capability.rounding or "ort_f32"
     total = evaluate(statement, extents, sources, rounding=rounding)
