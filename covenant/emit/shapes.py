@@ -191,7 +191,8 @@ class Shapes:
             return None
         values, places = found
         lanes = stream_lanes(self.acg, operand) if not operand.lane else operand.lanes
-        optional = [("lane_stride", shape.lane_stride), ("word_stride", shape.word_stride)]
+        optional = [("lane_stride", shape.lane_stride)] if operand.lanes > 1 else []
+        optional += [("word_stride", shape.word_stride)]
         if masked >= 0 and not bare:
             optional.append(("tail_loop", places[masked]))
         optional.append(("tail_lanes", shape.tail_lanes if masked >= 0 else max(1, lanes)))
