@@ -54,7 +54,8 @@ def _memories(section: ArchitectureSection, places: Places) -> tuple[Memory, ...
             read_femtojoules_per_word=memory.energy.read * _counted(memory),
             write_femtojoules_per_word=memory.energy.write * _counted(memory),
             span=places.key("memories", name),
-            per=tuple(memory.per),
+            per=tuple(text.partition("/")[0] for text in memory.per),
+            lanes_each=tuple(int(text.partition("/")[2] or 1) for text in memory.per),
         )
         for name, memory in section.memories.items()
     )
@@ -140,6 +141,8 @@ def _port(name: str, port: PortSection) -> Port:
         tile=tuple(port.tile),
         partial=port.partial or "",
         spill=port.spill or "",
+        dense=port.dense,
+        stored=None if port.stored is None else DType(port.stored),
     )
 
 

@@ -69,7 +69,8 @@ def port_words(
     lanes = math.prod(found.get(dim, 1) for dim in port.tile[:-1])
     if raw:
         return lanes
-    run_bytes = found.get(port.tile[-1], 1) * max(DType(d).bytes for d in port.dtypes)
+    held = port.dtypes if port.stored is None else [port.stored]
+    run_bytes = found.get(port.tile[-1], 1) * max(DType(d).bytes for d in held)
     if packed:
         return max(1, lanes * run_bytes // word_bytes)
     return lanes * max(1, run_bytes // word_bytes)
@@ -77,6 +78,10 @@ def port_words(
 
 def contiguous(section: ArchitectureSection, node: str, port: str) -> bool:
     """Whether the lanes of a port lie behind one another: its unit has no `lane_stride`."""
+    if any(
+        c.ports[port].dense for c in section.compute[node].capabilities.values() if port in c.ports
+    ):
+        return True
     if section.control is None:
         return False
     units = [unit for unit in section.control.units.values() if node in unit.nodes]

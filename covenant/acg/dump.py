@@ -50,8 +50,13 @@ def _memory(memory: Memory) -> Section:
         "read_bytes_per_cycle": memory.read_bytes_per_cycle,
         "write_bytes_per_cycle": memory.write_bytes_per_cycle,
         "energy": _energy(memory),
-        **_given(per=memory.per),
+        **_given(per=_lane_groups(memory)),
     }
+
+
+def _lane_groups(memory: Memory) -> tuple[str, ...]:
+    pairs = zip(memory.per, memory.lanes_each, strict=True)
+    return tuple(dim if each == 1 else f"{dim}/{each}" for dim, each in pairs)
 
 
 def _energy(memory: Memory) -> Section:
@@ -123,6 +128,7 @@ def _port(port: Port) -> Section:
     return {
         "dtypes": tuple(dtype.value for dtype in port.dtypes),
         **_given(stream=port.stream, partial=port.partial, spill=port.spill, tile=port.tile),
+        **_given(dense=port.dense, stored="" if port.stored is None else port.stored.value),
     }
 
 

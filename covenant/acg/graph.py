@@ -46,7 +46,9 @@ class Memory:
     start: int = 0
     """First byte that tensors lie at, of an off-chip memory."""
     per: tuple[str, ...] = ()
-    """Capability dims along whose lanes there is one instance each; () for a single memory."""
+    """Capability dims along whose lanes there are instances; () for a single memory."""
+    lanes_each: tuple[int, ...] = ()
+    """Lanes of every dim of `per` that share an instance."""
 
     @property
     def rows(self) -> int:
@@ -121,7 +123,8 @@ class Port:
     `tile`: capability dims of one beat, outermost first; the last one is contiguous in memory
     (packed), the others are lanes with a stride. `partial`: transfer that brings back int32 partial
     sums so that a reduction can be resumed ("" when it cannot). `spill`: transfer that writes raw
-    partial sums.
+    partial sums. `dense`: the lanes of a beat lie behind one another in memory. `stored`: type in
+    which memories hold its elements, None for that of the tensor.
     """
 
     name: str
@@ -130,6 +133,12 @@ class Port:
     tile: tuple[str, ...]
     partial: str = ""
     spill: str = ""
+    dense: bool = False
+    stored: DType | None = None
+
+    def held(self, dtype: DType) -> DType:
+        """The type in which memories hold elements of a tensor."""
+        return dtype if self.stored is None else self.stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +284,12 @@ class Acg:
             max((c.macs_per_step // c.step_cycles for c in node.capabilities), default=0)
             for node in self.computes
         )
+
+    @property
+    def divides_launches(self) -> bool:
+        """Whether the work of a tile may be several launches of a node: they run in program order,
+        since nothing else orders launches of different units."""
+        return self.control is None or self.control.in_order
 
     @property
     def off_chip(self) -> tuple[Memory, ...]:

@@ -66,6 +66,9 @@ Size = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _SIZE_PATTERN]}),
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+LaneGroup = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(/[1-9][0-9]{0,3})?$", max_length=64)
+]
 UnitName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\d+\.\.\d+\])?$", max_length=64),
@@ -138,10 +141,11 @@ class MemorySection(Section):
         None, description="write bandwidth, bytes per cycle; default banks * word_bytes"
     )
     energy: MemoryEnergy = Field(MemoryEnergy(), description="energy per access")
-    per: list[Name] = Field(
+    per: list[LaneGroup] = Field(
         [],
         description="capability dims of the node it feeds: one such memory for every lane along "
-        "them, `size` is that of one; what several lanes need is sent once (multicast)",
+        "them (`k/8`: for every 8 lanes along k), `size` is that of one; what several of them need "
+        "is sent once (multicast)",
     )
 
 
@@ -186,6 +190,16 @@ class PortSection(Section):
     )
     partial: Name | None = Field(None, description="stream that brings partial sums back")
     spill: Name | None = Field(None, description="stream that writes raw partial sums")
+    dense: bool = Field(
+        False,
+        description="the lanes of a beat lie behind one another in memory, in whole words; by "
+        "default where its unit has registers but no `lane_stride`",
+    )
+    stored: DTypeName | None = Field(
+        None,
+        description="type in which memories hold its elements, e.g. int8 tensors in int16 words; "
+        "default: that of the tensor",
+    )
 
 
 class CapabilitySection(Section):

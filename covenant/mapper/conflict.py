@@ -14,7 +14,8 @@ from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode
 from covenant.mapper.feasibility import Answer, possible, smallest
-from covenant.mapper.infeasible import legal_size, needs, too_small
+from covenant.mapper.infeasible import legal_size, needs, scarcest, too_small
+from covenant.mapper.mapping import Mapping
 from covenant.mapper.pins import Pin, decided
 from covenant.mapper.search import Search
 
@@ -110,15 +111,24 @@ def _others(layer: _Layer, facts: Facts, pin: Pin) -> str:
 
 
 def _memories(layer: _Layer, facts: Facts) -> tuple[Memory, ...]:
-    return layer.acg.on_chip[:1] if facts.capacity else ()
+    """The memory that is too small."""
+    if not facts.capacity:
+        return ()
+    found = _smallest(layer, facts)
+    return layer.acg.on_chip[:1] if found is None else (scarcest(found, layer.acg),)
+
+
+def _smallest(layer: _Layer, facts: Facts) -> Mapping | None:
+    acg = layer.with_loops(facts, _LOOPS)
+    return smallest(layer.codelet, acg, facts.pins, layer.search)
 
 
 def _needed(layer: _Layer, facts: Facts) -> str:
-    found = smallest(layer.codelet, layer.with_loops(facts, _LOOPS), facts.pins, layer.search)
+    found = _smallest(layer, facts)
     if found is None:
         return "no size of memory is enough"
-    needed, parts = needs(found)
-    (memory,) = _memories(layer, facts)
+    memory = scarcest(found, layer.acg)
+    needed, parts = needs(found, memory)
     return f"needs {needed:,} B ({parts}), {memory.name} has {memory.size_bytes:,} B"
 
 
@@ -128,8 +138,8 @@ def _repair(layer: _Layer, pins: tuple[Pin, ...], facts: Facts) -> str:
     if facts.capacity:
         found = smallest(layer.codelet, layer.acg, pins, layer.search)
         if found is not None:
-            (memory,) = _memories(layer, facts)
-            size = legal_size(memory, needs(found)[0])
+            memory = scarcest(found, layer.acg)
+            size = legal_size(memory, needs(found, memory)[0])
             ways.append(f"set `memories.{memory.name}.size` to {size} or more")
     whole = Facts(pins, tuple(t.name for t in layer.acg.transfers))
     for pin in facts.pins:

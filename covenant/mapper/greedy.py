@@ -19,6 +19,7 @@ from covenant.mapper.banking import (
     reader_loss,
     shared_loss,
 )
+from covenant.mapper.constraints.streams import enough_loops
 from covenant.mapper.cost import Moves, Tally, ends, longest_paths
 from covenant.mapper.extract import Choice
 from covenant.mapper.mapping import Role
@@ -40,6 +41,7 @@ class _Descent:
         self.operands = {o.port: o for o in space.operands}
         self.followed = {s.follows for s in space.sites}
         self.tallies: dict[tuple[int, ...], Tally] = {}
+        self.streamed: dict[tuple[int, ...], bool] = {}
         self.legal = {d: _divisors(space.rows[d]) for d in order}
 
     def choice(self, rows: dict[str, int]) -> Choice:
@@ -95,7 +97,7 @@ class _Descent:
                 moves[site.key] = move
             if site.operand.role is not Role.PARTIAL or split or site.operand.kept:
                 sizes[site.key] = 0 if site.follows else size
-        if not self._fits(sizes, choice):
+        if not self._fits(sizes, choice) or not self._streams(innermost):
             return None
         tally = self._tally(innermost)
         lost = 0
@@ -121,6 +123,14 @@ class _Descent:
             limits[memory.name] = memory.size_bytes // memory.word_bytes
         limits[self.space.memory.name] = self.words
         return all(total <= limits[name] for name, total in used.items())
+
+    def _streams(self, innermost: dict[str, int]) -> bool:
+        """Whether the streams have as many loops as a launch needs."""
+        key = tuple(innermost.values())
+        if key not in self.streamed:
+            rows = {d: self.space.rows[d][i] for d, i in innermost.items()}
+            self.streamed[key] = enough_loops(self.space, rows)
+        return self.streamed[key]
 
     def _banks(
         self, every: dict[str, int], choice: Choice, moves: dict[str, Moves], tally: Tally

@@ -6,6 +6,7 @@ In: refusals of capabilities, or the mapping that needs the smallest memory. Out
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet, Role
@@ -88,9 +89,9 @@ def no_room(codelet: Codelet, acg: Acg) -> CovenantError | None:
 
 
 def too_small(codelet: Codelet, acg: Acg, smallest: Mapping) -> CovenantError:
-    """The on-chip memory does not hold even the smallest tiles."""
-    memory = acg.memory(smallest.placements[0].memory)
-    needed, parts = needs(smallest)
+    """An on-chip memory does not hold even the smallest tiles."""
+    memory = scarcest(smallest, acg)
+    needed, parts = needs(smallest, memory)
     return fail(
         "MAP002",
         f"layer '{codelet.name}' does not fit memory '{memory.name}': its smallest tiles need "
@@ -102,10 +103,18 @@ def too_small(codelet: Codelet, acg: Acg, smallest: Mapping) -> CovenantError:
     )
 
 
-def needs(mapping: Mapping) -> tuple[int, str]:
-    """On-chip bytes of a mapping, whole and by port."""
-    parts = ", ".join(f"{p.port} {p.copies * p.layout.bytes:,}" for p in mapping.placements)
-    return sum(p.copies * p.layout.bytes for p in mapping.placements), parts
+def scarcest(mapping: Mapping, acg: Acg) -> Memory:
+    """The on-chip memory of which a mapping needs the greatest part, or which it exceeds most."""
+    used = dict.fromkeys(p.memory for p in mapping.placements)
+    memories = [acg.memory(name) for name in used if not acg.memory(name).off_chip]
+    return max(memories, key=lambda m: Fraction(needs(mapping, m)[0], m.size_bytes))
+
+
+def needs(mapping: Mapping, memory: Memory) -> tuple[int, str]:
+    """Bytes of a memory that a mapping takes, whole and by port."""
+    own = [p for p in mapping.placements if p.memory == memory.name]
+    parts = ", ".join(f"{p.port} {p.copies * p.layout.bytes:,}" for p in own)
+    return sum(p.copies * p.layout.bytes for p in own), parts
 
 
 def legal_size(memory: Memory, needed: int) -> int:

@@ -118,12 +118,17 @@ def movers(acg: Acg) -> nx.DiGraph:
 
 
 def fills(acg: Acg, steps: Sequence[StepBinding], tensor: str) -> bool:
-    """Whether the padding of a tensor can be written around its tiles ("": there is none)."""
+    """Whether the padding of a tensor can be written around its tiles, by a transfer from off chip
+    on their way ("": there is none)."""
     for step in steps:
         capability = capability_at(acg, step)
         for port, name in step.tensors:
             if name == tensor:
                 memory = acg.stream_memory(capability.port(port).stream).name
-                movers_in = [t for t in acg.transfers if t.target == memory and not t.is_stream]
-                return any("fill" in t.abilities for t in movers_in)
+                return any(
+                    "fill" in t.abilities and _leads(acg, t.target, memory)
+                    for off_chip in acg.off_chip
+                    for t in acg.transfers
+                    if t.source == off_chip.name and not t.is_stream
+                )
     return True

@@ -19,6 +19,8 @@ def has_rows(acg: Acg, node: str, port: str, word_bytes: int) -> bool:
 
 def is_strided(acg: Acg, node: str, port: str) -> bool:
     """Whether the lanes of a port have a stride of their own (else a beat is contiguous)."""
+    if any(p.dense for c in acg.compute(node).capabilities for p in c.ports if p.name == port):
+        return False
     if acg.control is None:
         return True
     units = [u for u in acg.control.units if node in u.nodes]

@@ -128,7 +128,9 @@ def _step_cycles(
             continue
         if written and resting:
             continue
-        size = prod(first.extents[d] for d in port.tile) * max(d.bytes for d in port.dtypes)
+        size = prod(first.extents[d] for d in port.tile) * max(
+            port.held(d).bytes for d in port.dtypes
+        )
         for name in {port.stream, port.partial} - {""}:
             stream = acg.transfer(name)
             if not acg.stream_memory(name).per:

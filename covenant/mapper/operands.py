@@ -33,7 +33,8 @@ class Operand:
     compute node. source: of an input whose rows overlap off chip (`mapper.windows`). follows: port
     whose tile it is moved with, for what passes between the off-chip memory and a node of its own,
     e.g. results that a node writes off chip; "" for what is placed. kept: partial sums that lie in
-    a memory even when one launch runs the whole reduction.
+    a memory even when one launch runs the whole reduction. pace: (codelet dim, elements) per step
+    of a node of its own that takes it before or after the reduction; () for the others.
     """
 
     port: str
@@ -55,6 +56,7 @@ class Operand:
     kept: bool = False
     rows: bool = False
     """Whether its lanes must lie in neighbouring words on chip."""
+    pace: tuple[tuple[str, int], ...] = ()
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -173,6 +175,9 @@ def operands(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Operand, ...
             if not stream or (local and partial is not None and partial.tensor == tensor):
                 continue
             made = _tensor_operand(codelet, acg, binding, index, port, stream)
+            if index != main and not _chained(acg, binding, index):
+                own = capability.extents
+                made = replace(made, pace=tuple((d, own.get(c, 1)) for c, d in step.dims))
             if partial is not None and made.memory in off_chip:
                 made = replace(made, follows=partial.port)
             (result if port.name == written else found).append(made)
@@ -209,7 +214,7 @@ def _tensor_operand(
         port=port.name,
         tensor=tensor.name,
         role=_role(tensor),
-        dtype=tensor.dtype,
+        dtype=port.held(tensor.dtype),
         indices=_ref(codelet, index, tensor.name).indices,
         shape=tensor.shape,
         beat=beat,
@@ -246,7 +251,7 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) ->
         port=port.name,
         tensor=tensor.name,
         role=Role.PARTIAL,
-        dtype=tensor.dtype,
+        dtype=port.held(tensor.dtype),
         indices=ref.indices,
         shape=tensor.shape,
         beat=tuple((dims.get(d, ""), lane_count(acg, binding, main, d)) for d in port.tile),

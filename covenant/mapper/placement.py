@@ -92,8 +92,12 @@ def _layout(
 
 
 def granule(operand: Operand, word_bytes: int) -> int:
-    """Elements of the packed dim that belong together: one word, or one beat when that is more."""
-    return max(operand.beat[-1][1], operand.block(word_bytes))
+    """Elements of the packed dim that belong together: one word, or one beat when that is more, or
+    when all lanes of a contiguous beat make one word."""
+    packed = operand.beat[-1][1]
+    if not operand.strided and operand.lanes * packed * operand.dtype.bytes == word_bytes:
+        return packed
+    return max(packed, operand.block(word_bytes))
 
 
 def packed_blocks(operand: Operand, size: int, word_bytes: int, *, on_chip: bool) -> int:

@@ -43,9 +43,9 @@ class Site:
     of levels whose loops may exchange its tile. outer: memory its tile comes from or goes to, None
     where nothing is moved. road: how. follows: key of the site whose tile it moves with, "" when it
     has one of its own. copies: instances of the memory that receive the same word. lanes: dims
-    along which the memory has instances, with the lanes along each. times: how often a node reads
-    the same words for one tile; repeats: whether it reads them again for every tile. started: the
-    sums have an initial value, which is read too. word_femtojoules: to move one word.
+    along which the memory has instances, their number, the lanes of each. times: how often a node
+    reads the same words for one tile; repeats: whether it reads them again for every tile. started:
+    the sums have an initial value, which is read too. word_femtojoules: to move one word.
     """
 
     key: str
@@ -57,7 +57,7 @@ class Site:
     road: Path
     follows: str = ""
     copies: int = 1
-    lanes: tuple[tuple[str, int], ...] = ()
+    lanes: tuple[tuple[str, int, int], ...] = ()
     times: int = 1
     repeats: bool = True
     started: bool = False
@@ -164,11 +164,16 @@ def sites(
             memory = acg.memory(name)
             last = name == route[-1]
             packing = innermost if last else replace(innermost, banks=1, bank_group=0)
-            own = tuple((d, n) for c, (d, n) in lanes.items() if c in memory.per)
+            own = tuple(
+                (d, -(-n // each), each)
+                for c, each in zip(memory.per, memory.lanes_each, strict=True)
+                if c in lanes
+                for d, n in [lanes[c]]
+            )
             key = operand.port if last else f"{operand.port}@{name}"
             way = road(acg, operand, outer, memory)
             site = Site(key, operand, memory, packing, depth[name], outer, way, lanes=own)
-            copies = prod(n for d, n in own if d not in operand.dims)
+            copies = prod(n for d, n, _ in own if d not in operand.dims)
             site = replace(site, copies=copies, started=operand.tensor in begun)
             found.append(replace(site, word_femtojoules=_word_energy(site)))
             outer = memory
@@ -315,9 +320,9 @@ def lane_size(
 def instance_axis(site: Site, axis: int, tile: Map[str, int], steps: Map[str, int]) -> int:
     """Words (positions, where the axis is not the packed one) of an axis in one instance."""
     index = site.operand.indices[axis]
-    spread = {d for d, _ in site.lanes}
+    spread = {d: each for d, _, each in site.lanes}
     whole = {d: tile[d] for d in index.dims}
-    inside = {d: 1 if d in spread else n for d, n in whole.items()}
+    inside = {d: min(n, spread.get(d, n)) for d, n in whole.items()}
     repeats = prod(-(-whole[d] // steps[d]) for d in index.dims if d in spread)
     positions = min(index.span(whole), repeats * index.span(inside))
     if axis != site.operand.packed_axis:

@@ -4,7 +4,8 @@ In: codelet, architecture, binding, routes of the operands. Out: a `Space`, read
 families, `cost` and the extraction of a mapping. Choices left out on purpose (they keep the optimum
 or nearly so): per trip count only the smallest tile of each granularity; inner tiles divide outer
 ones that are cut; with one level a dim of the reduction that shares an axis with another dim (a
-filter window) is not split, nor is ever one that holds a window.
+filter window) is not split, or into single positions where sums lie in a memory anyway, nor is ever
+one that holds a window.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from covenant.mapper.candidates import Binding
 from covenant.mapper.machine import Machine, machine_of
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents, swept_dims
-from covenant.mapper.placement import inner_order
+from covenant.mapper.placement import granule, inner_order
 from covenant.mapper.sites import Routes, Site, lane_size, route_choices, sites
 from covenant.mapper.traffic import Columns, Group, Path, columns, groups
 
@@ -191,16 +192,21 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     levels = max(s.depth for s in found)
     words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
     resumable = any(o.role is Role.PARTIAL for o in placed)
+    kept = any(o.kept for o in placed)
     rows: dict[str, tuple[Row, ...]] = {}
-    grains = {d.name: _grain(placed, d.name, words) for d in codelet.dims}
+    masking = frozenset(t.name for t in acg.transfers if "tail" in t.abilities)
+    grains = {d.name: _grain(placed, d.name, words, masking) for d in codelet.dims}
     for dim in codelet.dims:
         window = dim.name in reduced and any(
             dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
         )
         whole = any(o.source is not None and o.packed == dim.name for o in placed)
-        whole = whole or (window and levels == 1) or (dim.name in reduced and not resumable)
+        whole = whole or (window and levels == 1 and not kept)
+        whole = whole or (dim.name in reduced and not resumable)
         if whole:
             rows[dim.name] = (Row(1, dim.extent),)
+        elif window and levels == 1:
+            rows[dim.name] = tuple(dict.fromkeys((Row(1, dim.extent), Row(dim.extent, 1))))
         else:
             rows[dim.name] = _rows(dim.extent, grains[dim.name], steps[dim.name], levels)
     return Space(
@@ -227,7 +233,9 @@ def routed_spaces(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Space, 
     return tuple(space_of(codelet, acg, binding, routes) for routes in choices)
 
 
-def _grain(placed: Iterable[Operand], dim: str, words: dict[str, int]) -> int:
+def _grain(
+    placed: Iterable[Operand], dim: str, words: dict[str, int], masking: frozenset[str]
+) -> int:
     """Elements of a dim that no tile may split: words and beats it is packed into."""
     grain = 1
     for operand in placed:
@@ -235,8 +243,8 @@ def _grain(placed: Iterable[Operand], dim: str, words: dict[str, int]) -> int:
             grain = lcm(grain, operand.beat[0][1] if operand.packed == dim else 1)
             continue
         if operand.packed == dim:
-            grain = lcm(grain, operand.beat[-1][1], operand.block(words[operand.port]))
-        if not operand.strided and operand.lane == dim:
+            grain = lcm(grain, operand.beat[-1][1], granule(operand, words[operand.port]))
+        if operand.lane == dim and not (operand.strided and operand.stream in masking):
             grain = lcm(grain, operand.lanes)
     return grain
 

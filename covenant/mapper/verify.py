@@ -140,17 +140,20 @@ def _grain_faults(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str]
     bound = {d: c for c, d in step.dims}
     for loop in (x for level in mapping.levels for x in level.loops):
         count = capability.extents.get(bound.get(loop.dim, ""), 1)
-        if loop.trips > 1 and loop.tile % count and not _maskable(acg, mapping, loop.dim):
+        odd = loop.trips > 1 and loop.tile % count
+        if odd and not _maskable(acg, mapping, step.node, loop.dim):
             yield f"tile {loop.tile} of '{loop.dim}' is no multiple of {count} elements per step"
 
 
-def _maskable(acg: Acg, mapping: Mapping, dim: str) -> bool:
-    """Whether every stream that carries a dim can leave out positions: it is a lane dim
-    everywhere."""
+def _maskable(acg: Acg, mapping: Mapping, main: str, dim: str) -> bool:
+    """Whether every stream that carries a dim in a beat of several positions can leave some out: it
+    is a lane dim everywhere."""
     found = False
     for step in mapping.steps:
         capability = capability_of(acg, step)
         assert capability is not None
+        if step.node != main and not acg.compute(step.node).after:
+            continue  # it has launches of its own
         bound = {d: c for c, d in step.dims}
         for port in capability.ports:
             carried = bound.get(dim, "") in port.tile
@@ -179,6 +182,16 @@ def _stream_faults(
         stream = acg.transfer(shape.stream)
         memory = acg.stream_memory(stream.name)
         if not memory.per and not memory.off_chip:
+            skipped = reduced_dims(codelet) if shape.pace else reduced
+            pace = dict(shape.pace) if shape.pace else bound
             yield from stream_faults(
-                mapping, codelet, placement, shape, stream, memory, bound, reduced
+                mapping,
+                codelet,
+                placement,
+                shape,
+                stream,
+                memory,
+                pace,
+                skipped,
+                limited=not acg.divides_launches,
             )

@@ -7,6 +7,7 @@ offsets are compared element by element, no stream pattern or layout rule of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,6 +42,9 @@ class Shape:
     """Where the tensor's rows lie in the layer's tensor, when they overlap there."""
     spare_lanes: bool = False
     """Whether its stream has more lanes than a beat of it."""
+    pace: tuple[tuple[str, int], ...] = ()
+    """Positions per step of the node that takes it, where that does not run the reduction and has
+    launches of its own."""
 
     def axis(self, dim: str) -> int:
         """Axis that a dim moves along, -1 when there is none."""
@@ -184,8 +188,11 @@ def stream_faults(
     memory: Memory,
     steps: dict[str, int],
     reduced: frozenset[str],
+    *,
+    limited: bool,
 ) -> Iterator[str]:
-    """The stream has enough loops for full and last launches, and every loop has one stride."""
+    """The stream has enough loops for full and last launches (`limited`: of one launch each), and
+    every loop has one stride."""
     full = {**codelet.extents, **{x.dim: x.tile for level in mapping.levels for x in level.loops}}
     tail = {d: (codelet.extents[d] - 1) % full[d] + 1 for d in full}
     for tile in dict.fromkeys((tuple(full.items()), tuple(tail.items()))):
@@ -204,7 +211,7 @@ def stream_faults(
                 loops[-1] = (last[0] * bound, last[1], False)
             elif bound > 1 or masked:
                 loops.append((bound, stride, masked))
-        if len(loops) > stream.loops:
+        if limited and len(loops) > stream.loops:
             yield f"stream of '{placement.port}' needs {len(loops)} loops, it has {stream.loops}"
             return
 
@@ -227,12 +234,13 @@ class _Walker:
         yield from self._beat()
         skipping = bool(shape.record_bytes)
         packed, count = shape.beat[-1]
+        block = self.word // shape.dtype.bytes
         for dim in reversed(inner):
-            if dim in reduced and (shape.written or shape.record_bytes):
+            if dim in reduced and (shape.written or shape.record_bytes or shape.pace):
                 continue
             unit = self.steps.get(dim, 1)
             if dim == packed and not shape.written:
-                unit = count if shape.record_bytes else max(count, self.word // shape.dtype.bytes)
+                unit = count if shape.record_bytes or self._whole() else max(count, block)
             bound = -(-self.tile[dim] // unit)
             relevant = shape.axis(dim) >= 0
             if skipping and (not relevant or bound == 1):
@@ -240,6 +248,10 @@ class _Walker:
             skipping = False
             lane, lanes = shape.beat[0] if len(shape.beat) > 1 else ("", 1)
             masked = shape.strided and dim == lane and self.tile[dim] % lanes != 0
+            if dim == packed and shape.pace and unit < block:
+                words, part = -(-self.tile[dim] // block), min(bound, block // unit)
+                yield part, self._strides(dim, unit, part), False
+                bound, unit = words, block
             if bound > 1 or masked:
                 yield bound, self._strides(dim, unit, bound), masked
         if shape.spare_lanes:
@@ -253,8 +265,14 @@ class _Walker:
             yield 2, [self.word], False
         elif shape.written and count > block:
             yield count // block, self._strides(packed, block, count // block), False
-        elif not shape.strided and block > count:
+        elif not shape.strided and block > count and not self._whole():
             yield block // count, self._strides(packed, count, block // count), False
+
+    def _whole(self) -> bool:
+        """Whether a beat without strides is exactly one word."""
+        shape = self.shape
+        size = math.prod(n for _, n in shape.beat) * shape.dtype.bytes
+        return not shape.strided and size == self.word
 
     def _strides(self, dim: str, unit: int, bound: int) -> list[int]:
         """Distances between neighbouring iterations of one loop."""

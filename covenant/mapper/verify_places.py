@@ -195,10 +195,11 @@ def _instance_faults(
     capability = capability_of(acg, step)
     assert capability is not None
     memory = acg.memory(placement.memory)
-    lanes = {d: capability.extents[c] for c, d in step.dims if c in memory.per}
+    each = dict(zip(memory.per, memory.lanes_each, strict=True))
+    lanes = {d: (capability.extents[c], each[c]) for c, d in step.dims if c in each}
     word, words = acg.stream_memory(shape.stream).word_bytes, 1
     for index in shape.indices:
-        visited = [range(0, resident[d], lanes.get(d, 1)) for d in index.dims]
+        visited = [_visited(resident[d], *lanes.get(d, (1, 1))) for d in index.dims]
         places = {
             index.evaluate(dict(zip(index.dims, at, strict=True))) for at in product(*visited)
         }
@@ -209,6 +210,11 @@ def _instance_faults(
             f"tile of '{placement.port}': {placement.layout.bytes} bytes in each "
             f"'{memory.name}', {words * word} are needed"
         )
+
+
+def _visited(extent: int, lanes: int, each: int) -> list[int]:
+    """Positions of a dim that the first instance holds: those of its lanes in every step."""
+    return [at for at in range(extent) if at % lanes < each]
 
 
 def resident_extents(mapping: Mapping, codelet: Codelet, placement: Placement) -> dict[str, int]:

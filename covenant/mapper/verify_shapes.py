@@ -51,6 +51,8 @@ def _ports(acg: Acg, step: StepBinding) -> tuple[Port, ...]:
 
 
 def _strided(acg: Acg, capability: Capability, port: str) -> bool:
+    if capability.port(port).dense:
+        return False
     units = (
         [] if acg.control is None else [u for u in acg.control.units if capability.node in u.nodes]
     )
@@ -78,14 +80,16 @@ def _tensor_shape(
     strided = _strided(acg, capability, port.name)
     lanes = beat[0][1] if len(beat) > 1 and beat[0][0] else 1
     words = acg.transfer(stream).lanes
+    alone = index != reducing_step(codelet) and not acg.compute(step.node).after
+    pace = tuple((d, capability.extents.get(c, 1)) for c, d in step.dims) if alone else ()
     if not written:
-        width = beat[-1][1] * tensor.dtype.bytes
+        width = beat[-1][1] * port.held(tensor.dtype).bytes
         words //= max(1, width // acg.stream_memory(stream).word_bytes)
     return Shape(
         port.name,
         ref.indices,
         tensor.shape,
-        tensor.dtype,
+        port.held(tensor.dtype),
         beat,
         strided,
         0,
@@ -94,6 +98,7 @@ def _tensor_shape(
         tensor.pad is not None,
         tensor.source if tensor.role is TensorRole.INPUT else None,
         strided and lanes == 1 and words > 1,
+        pace,
     )
 
 

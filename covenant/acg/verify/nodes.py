@@ -121,8 +121,8 @@ def _check_lanes(acg: Acg, memory: Memory, findings: Findings) -> None:
     """A memory per lane feeds a compute node that has such lanes, and no address views."""
     at: Path = ("memories", memory.name, "per")
     fed = {t.source if t.target == memory.name else t.target for t in acg.transfers if t.is_stream}
-    dims = [
-        dim
+    lanes = [
+        (dim, extent)
         for compute in acg.computes
         if compute.name in fed
         for capability in compute.capabilities
@@ -132,8 +132,9 @@ def _check_lanes(acg: Acg, memory: Memory, findings: Findings) -> None:
             for s in (p.stream, p.partial, p.spill)
             if s
         )
-        for dim in capability.extents
+        for dim, extent in capability.extents.items()
     ]
+    dims = [dim for dim, _ in lanes]
     for index, dim in enumerate(memory.per):
         if dim not in dims:
             message = f"'{dim}' is not a dim of a compute node that '{memory.name}' feeds"
@@ -141,6 +142,11 @@ def _check_lanes(acg: Acg, memory: Memory, findings: Findings) -> None:
             findings.report("ACG065", (*at, index), message, repair)
         elif dim in memory.per[:index]:
             findings.report("ACG065", (*at, index), f"'{dim}' is given twice", "remove one")
+        each = memory.lanes_each[index]
+        odd = [extent for name, extent in lanes if name == dim and extent % each and extent > 1]
+        if odd:
+            message = f"{odd[0]} lanes along '{dim}' are no whole groups of {each}"
+            findings.report("ACG065", (*at, index), message, "write a divisor")
     if memory.per and (memory.off_chip or memory.banks > 1):
         message = f"'{memory.name}' exists once per lane, so it is on chip and has one bank"
         findings.report_key("ACG065", at, message, "remove `per`, or `banks` and `off_chip`")

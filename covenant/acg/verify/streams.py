@@ -93,17 +93,21 @@ def _check_directions(acg: Acg, capability: Capability, port: Port, findings: Fi
 
 
 def _check_words(acg: Acg, capability: Capability, port: Port, findings: Findings) -> None:
-    """Beats are whole words, and a lane is whole words or a whole part of one."""
+    """Beats are whole words, and a lane is whole words or a whole part of one; of a memory with
+    instances in each of them."""
     streams = [s for s in (port.stream, port.partial, port.spill) if s]
     if not port.tile or not streams:
         return
-    word_bytes = acg.stream_memory(streams[0]).word_bytes
-    lanes = math.prod(capability.extents[dim] for dim in port.tile[:-1])
+    memory = acg.stream_memory(streams[0])
+    word_bytes = memory.word_bytes
+    each = dict(zip(memory.per, memory.lanes_each, strict=True))
+    extents = {d: min(capability.extents[d], each.get(d, 1 << 30)) for d in port.tile}
+    lanes = math.prod(extents[dim] for dim in port.tile[:-1])
     path = path_of(capability, "ports", port.name, "tile")
-    packed = not _strided(acg, capability.node, port.name)
-    for dtype in {dtype.bytes: dtype for dtype in port.dtypes}.values():
-        run = capability.extents[port.tile[-1]] * dtype.bytes
-        lane = f"{capability.extents[port.tile[-1]]} x {dtype} = {run} bytes"
+    packed = port.dense or not _strided(acg, capability.node, port.name)
+    for dtype in {port.held(d).bytes: port.held(d) for d in port.dtypes}.values():
+        run = extents[port.tile[-1]] * dtype.bytes
+        lane = f"{extents[port.tile[-1]]} x {dtype} = {run} bytes"
         result = port in capability.outputs
         if run % word_bytes and word_bytes % run:
             message = (

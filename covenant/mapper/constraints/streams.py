@@ -1,10 +1,13 @@
-"""Loop limits of the streams: one launch may need no more loops than its stream absorbs.
+"""Loop limits of the streams: one launch may need no more loops than its stream absorbs, where a
+launch cannot be divided into several (`Acg.divides_launches`).
 
 Counted before coalescing, but for runs that always coalesce: neighbouring dims an operand does not
 depend on, and the reduction of a contiguous operand when only its outermost dim is split.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from ortools.sat.python import cp_model
 
@@ -19,6 +22,8 @@ from covenant.mapper.streams import stream_lanes
 
 def add_stream_limits(model: cp_model.CpModel, space: Space, tiling: Tiling) -> None:
     """At most as many loops as every operand's stream has."""
+    if space.acg.divides_launches:
+        return
     for operand in (o for o in space.operands if not o.follows):
         limit = space.acg.transfer(operand.stream).loops
         used: list[cp_model.IntVar | int] = [_beat_loops(space, operand)]
@@ -38,9 +43,24 @@ def add_stream_limits(model: cp_model.CpModel, space: Space, tiling: Tiling) -> 
             model.add(total(used) <= limit)
 
 
+def enough_loops(space: Space, rows: Mapping[str, Row]) -> bool:
+    """The same for given rows of the innermost level."""
+    if space.acg.divides_launches:
+        return True
+    return all(_loops(space, o, rows) for o in space.operands if not o.follows)
+
+
+def _loops(space: Space, operand: Operand, rows: Mapping[str, Row]) -> bool:
+    used = _beat_loops(space, operand)
+    limit = space.acg.transfer(operand.stream).loops
+    for run in _runs(space, operand):
+        used += any(_needs_loop(space, operand, d, rows.get(d, space.rows[d][0])) for d in run)
+    return used <= limit
+
+
 def _beat_loops(space: Space, operand: Operand) -> int:
     """Loops inside a beat or a record, and the one that masks lanes which an operand has not."""
-    word = space.memory.word_bytes
+    word = space.acg.memory(operand.memory).word_bytes
     if operand.record_bytes:
         return 1
     masked = int(operand.strided and not operand.lane and stream_lanes(space.acg, operand) > 1)
@@ -59,7 +79,7 @@ def _runs(space: Space, operand: Operand) -> list[list[str]]:
     reduced = [d for d in space.inner if d in space.reduced]
     merges = merges and all(len(space.rows[d]) == 1 for d in reduced[1:])
     for dim in space.inner:
-        if written and stays and dim in space.reduced:
+        if dim in space.reduced and ((written and stays) or operand.pace):
             continue
         now = "repeat" if dim not in operand.dims else "own"
         if merges and dim in space.reduced:
@@ -87,10 +107,10 @@ def _active(
 
 
 def _needs_loop(space: Space, operand: Operand, dim: str, row: Row) -> bool:
-    unit = space.steps[dim]
+    unit = dict(operand.pace).get(dim, 1) if operand.pace else space.steps[dim]
     read = operand.role in (Role.INPUT, Role.CONSTANT) and not operand.record_bytes
     if dim == operand.packed and read:
-        unit = granule(operand, space.memory.word_bytes)
+        unit = granule(operand, space.acg.memory(operand.memory).word_bytes)
     tail = space.extents[dim] - (row.trips - 1) * row.tile
     masked = operand.strided and dim == operand.lane
     if masked and (row.tile % operand.lanes or tail % operand.lanes):
