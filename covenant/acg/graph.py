@@ -289,7 +289,7 @@ class Acg:
     def divides_launches(self) -> bool:
         """Whether the work of a tile may be several launches of a node: they run in program order,
         since nothing else orders launches of different units."""
-        return self.control is None or self.control.in_order
+        return self.control is not None and self.control.in_order
 
     @property
     def off_chip(self) -> tuple[Memory, ...]:

@@ -6,7 +6,9 @@ hardware fixes it.
 
 from __future__ import annotations
 
-from covenant.acg.graph import Acg
+from collections.abc import Mapping
+
+from covenant.acg.graph import Acg, Capability, Port
 
 
 def has_rows(acg: Acg, node: str, port: str, word_bytes: int) -> bool:
@@ -25,3 +27,22 @@ def is_strided(acg: Acg, node: str, port: str) -> bool:
         return True
     units = [u for u in acg.control.units if node in u.nodes]
     return not units or any(u.register(f"{port}.lane_stride") is not None for u in units)
+
+
+def unmaskable(
+    acg: Acg,
+    capability: Capability,
+    port: Port,
+    bound: Mapping[str, str],
+    extents: Mapping[str, int],
+) -> str:
+    """Why the lanes of a port cannot take a layer, "" when they can: lanes that the last tile does
+    not fill must be masked, or be padded in memory, which lanes with a stride are not."""
+    stream = port.stream or port.spill
+    if len(port.tile) < 2 or not stream or "tail" in acg.transfer(stream).abilities:
+        return ""
+    lanes, dim = capability.extents.get(port.tile[0], 1), bound.get(port.tile[0], "")
+    extent = extents[dim] if dim else 1
+    if extent % lanes == 0 or not is_strided(acg, capability.node, port.name):
+        return ""
+    return f"'{stream}' cannot mask lanes: {extent} of '{dim or port.tile[0]}' for {lanes} lanes"
