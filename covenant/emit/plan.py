@@ -43,10 +43,14 @@ class DramPlan:
 
 
 def alignment(acg: Acg) -> int:
-    """Alignment of off-chip regions in bytes: the widest transfer to or from off chip."""
+    """Alignment of off-chip regions in bytes: the widest transfer to or from off chip, and the
+    widest word it moves."""
     names = {m.name for m in acg.memories if m.off_chip}
-    widths = [t.bytes_per_cycle for t in acg.transfers if {t.source, t.target} & names]
-    return max([_ALIGNMENT_BYTES, *(m.word_bytes for m in acg.off_chip), *widths])
+    moving = [t for t in acg.transfers if {t.source, t.target} & names]
+    widths = [t.bytes_per_cycle for t in moving]
+    ends = {end for t in moving for end in (t.source, t.target)}
+    words = [m.word_bytes for m in acg.memories if m.name in ends]
+    return max([_ALIGNMENT_BYTES, *words, *widths])
 
 
 def plan(mapping: Mapping, acg: Acg, base: int = 0, given: Map[str, int] | None = None) -> DramPlan:

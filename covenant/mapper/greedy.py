@@ -19,9 +19,9 @@ from covenant.mapper.banking import (
     reader_loss,
     shared_loss,
 )
-from covenant.mapper.constraints.streams import enough_loops
 from covenant.mapper.cost import Moves, Tally, ends, longest_paths
 from covenant.mapper.extract import Choice
+from covenant.mapper.loops import enough_loops
 from covenant.mapper.mapping import Role
 from covenant.mapper.sites import Site
 from covenant.mapper.space import Row, Space, loop_key

@@ -1,0 +1,79 @@
+"""Loops that the stream of an operand needs in one launch.
+
+In: a space, rows of the innermost level. Out: counts, before coalescing but for runs that always
+coalesce: neighbouring dims an operand does not depend on, and the reduction of a contiguous operand
+when only its outermost dim is split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand
+from covenant.mapper.placement import granule
+from covenant.mapper.space import Row, Space
+from covenant.mapper.streams import stream_lanes
+
+
+def enough_loops(space: Space, rows: Mapping[str, Row]) -> bool:
+    """Whether every stream has the loops that a launch with these rows needs."""
+    if space.acg.divides_launches:
+        return True
+    return all(_loops(space, o, rows) for o in space.operands if not o.follows)
+
+
+def _loops(space: Space, operand: Operand, rows: Mapping[str, Row]) -> bool:
+    used = beat_loops(space, operand)
+    limit = space.acg.transfer(operand.stream).loops
+    for run in runs(space, operand):
+        used += any(needs_loop(space, operand, d, rows.get(d, space.rows[d][0])) for d in run)
+    return used <= limit
+
+
+def beat_loops(space: Space, operand: Operand) -> int:
+    """Loops inside a beat or a record, and the one that masks lanes which an operand has not."""
+    word = space.acg.memory(operand.memory).word_bytes
+    if operand.record_bytes:
+        return 1
+    masked = int(operand.strided and not operand.lane and stream_lanes(space.acg, operand) > 1)
+    if operand.role in (Role.OUTPUT, Role.PARTIAL):
+        return masked + int(operand.beat[-1][1] > operand.block(word))
+    return masked
+
+
+def runs(space: Space, operand: Operand) -> list[list[str]]:
+    """Dims of one launch, grouped into runs that coalesce into one loop."""
+    written = operand.role in (Role.OUTPUT, Role.PARTIAL) or operand.record_bytes > 0
+    stays = set(space.swept) == set(space.reduced)
+    found: list[list[str]] = []
+    kind = ""
+    merges = not operand.strided and not operand.record_bytes
+    reduced = [d for d in space.inner if d in space.reduced]
+    merges = merges and all(len(space.rows[d]) == 1 for d in reduced[1:])
+    for dim in space.inner:
+        if dim in space.reduced and ((written and stays) or operand.pace):
+            continue
+        now = "repeat" if dim not in operand.dims else "own"
+        if merges and dim in space.reduced:
+            now = "reduction"
+        if found and now == kind and now != "own":
+            found[-1].append(dim)
+        else:
+            found.append([dim])
+        kind = now
+    if operand.record_bytes and found and found[-1][0] not in operand.dims:
+        found.pop()
+    return found
+
+
+def needs_loop(space: Space, operand: Operand, dim: str, row: Row) -> bool:
+    unit = dict(operand.pace).get(dim, 1) if operand.pace else space.steps[dim]
+    read = operand.role in (Role.INPUT, Role.CONSTANT) and not operand.record_bytes
+    if dim == operand.packed and read:
+        unit = granule(operand, space.acg.memory(operand.memory).word_bytes)
+    tail = space.extents[dim] - (row.trips - 1) * row.tile
+    masked = operand.strided and dim == operand.lane
+    if masked and (row.tile % operand.lanes or tail % operand.lanes):
+        return True
+    return -(-row.tile // unit) > 1
