@@ -25,6 +25,7 @@ from covenant.core.diagnostics import CovenantError, ExitCode, Span, did_you_mea
 from covenant.core.layer import Layer
 from covenant.emit.check import verify_image
 from covenant.emit.files import SavedLayer, read_images, write_images
+from covenant.emit.host.program import HostLayer, host_files
 from covenant.emit.image import Image, build_image
 from covenant.emit.listing import show as show_program
 from covenant.emit.lower import lower
@@ -310,10 +311,12 @@ def save(mapping: ModelMapping, directory: Path) -> None:
     """Write model, architecture, mappings, programs and images; `load` reads them back. Float
     layers have a mapping only."""
     saved: list[SavedLayer] = []
+    compiled: list[CompiledLayer] = []
     for mapped in mapping.layers:
         if mapped.mapping is None or mapped.layer.assumed_int8:
             continue
         ready = compile_layer(mapped, mapping.acg)
+        compiled.append(ready)
         saved.append(
             SavedLayer(
                 mapped.layer.name,
@@ -334,7 +337,18 @@ def save(mapping: ModelMapping, directory: Path) -> None:
     }
     if mapping.model.parameters:
         extra[_PARAMETERS] = npz_bytes(mapping.model.parameters)
+    extra.update(_host_files(mapping, compiled))
     write_images(directory, saved, details, extra)
+
+
+def _host_files(mapping: ModelMapping, compiled: Sequence[CompiledLayer]) -> Mapping[str, bytes]:
+    """The model as a C program, where the architecture says how and every node is a layer."""
+    control = mapping.acg.control
+    whole = len(compiled) == len(mapping.model.layers) and not mapping.model.unsupported
+    if control is None or control.host is None or not whole:
+        return {}
+    ready = [HostLayer(c.mapped.layer, _whole(c.mapped)[0], c.image) for c in compiled]
+    return host_files(mapping.model, ready, mapping.acg)
 
 
 def save_pins(mapping: ModelMapping, file: Path) -> None:

@@ -47,7 +47,7 @@ class Places:
 
     def _walk(self, path: Path, want_key: bool) -> Span:
         tree = self.tree
-        nearest = self.tree.span
+        nearest = Span(self.tree.span.file)
         for index, part in enumerate(path):
             child = _child(tree, part)
             if child is None:

@@ -7,7 +7,7 @@ in the order of the control node), `length`, `count`; fields with a constant are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -61,6 +61,17 @@ def decode_flat(words: Sequence[int], control: Control) -> tuple[Operation, ...]
     """One operation per word; a loop has an empty body here (`loop_lengths` has its length)."""
     decoder = _Decoder(control)
     return tuple(decoder.single(index, word) for index, word in enumerate(words))
+
+
+def mnemonics_of(words: Sequence[int], control: Control) -> Iterator[tuple[Mnemonic, int]]:
+    """The mnemonic of every word, and the word."""
+    decoder = _Decoder(control)
+    known: dict[int, Mnemonic] = {}
+    for index, word in enumerate(words):
+        found = known.get(word)
+        if found is None:
+            found = known[word] = decoder.form(index, word).mnemonic
+        yield found, word
 
 
 def loop_lengths(words: Sequence[int], control: Control) -> tuple[int, ...]:

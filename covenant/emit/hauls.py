@@ -141,8 +141,10 @@ class Cutter:
         if found is None:
             return None
         values = [("run", run)]
-        if self.unit.register(f"{self.near}.word_stride") is not None:
-            values.append((f"{self.near}.word_stride", stride))
+        spaced = self.unit.register(f"{self.near}.word_stride")
+        if spaced is not None:  # of one word it does not matter, but a machine may check it
+            apart = stride if run > 1 or not spaced.reset else spaced.reset
+            values.append((f"{self.near}.word_stride", apart))
         values += [*found[0], *more]
         held = tuple((n, v) for n, v in values if self.unit.register(n) is not None)
         return held if all(holds(self.unit, n, v) for n, v in held) else None

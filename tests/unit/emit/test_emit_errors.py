@@ -18,10 +18,11 @@ from covenant.core.resources import architectures_directory
 from covenant.emit.check import verify_image
 from covenant.emit.encode import decode, encode
 from covenant.emit.files import read_images
+from covenant.emit.host.tape import build_tape
 from covenant.emit.image import Image, build_image
 from covenant.emit.lower import lower
 from covenant.emit.phases import split
-from covenant.emit.program import Halt, Launch, Write
+from covenant.emit.program import Halt, Instruction, Launch, Write
 from covenant.sim.interpret import Interpreter
 from handmade import conv_layer, gemm_layer, map_by_hand
 
@@ -99,6 +100,14 @@ def operand_does_not_stay() -> None:
     split(map_by_hand(layer.codelet, acg(), {"m": 8}), layer.codelet, acg())
 
 
+def address_of_no_tensor() -> None:
+    values = (("src.base", 4096), ("bound[0]", 1), ("run", 1), ("dst.base", 0), ("fill", 0))
+    gemmini = read_architecture("gemmini")
+    assert gemmini.control is not None
+    load = Instruction("mvin", "load_a", values, launches=True)
+    build_tape(encode((load, Halt()), gemmini.control), gemmini, [], {})
+
+
 def interpreter_without_control_node() -> None:
     Interpreter(replace(acg(), control=None))
 
@@ -124,6 +133,7 @@ CASES: dict[str, Callable[[], None]] = {
     "EMI008": input_of_another_shape,
     "EMI009": tensors_larger_than_memory,
     "EMI010": operand_does_not_stay,
+    "EMI011": address_of_no_tensor,
     "SIM010": interpreter_without_control_node,
     "SIM011": deadlock,
     "SIM012": address_outside_memory,
@@ -146,6 +156,6 @@ def test_error_reads_as_recorded(code: str, golden: Callable[[Path, str], None])
 
 
 def test_every_code_of_the_emitter_has_a_case() -> None:
-    sources = [*(ROOT / "covenant/emit").glob("*.py"), ROOT / "covenant/sim/interpret.py"]
+    sources = [*(ROOT / "covenant/emit").rglob("*.py"), ROOT / "covenant/sim/interpret.py"]
     used = {code for f in sources for code in re.findall(r'"((?:EMI|SIM)\d{3})"', f.read_text())}
     assert used == set(CASES)

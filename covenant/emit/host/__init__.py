@@ -1,0 +1,1 @@
+"""Programs as C: what the processor beside an accelerator compiles and runs."""

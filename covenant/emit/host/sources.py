@@ -1,0 +1,178 @@
+"""The fixed part of a C program: issue words from a tape, move tensors, quantise.
+
+In: the `host` section of a control node. Out: C text. Everything needs `stdint.h` only; memory is
+little-endian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from covenant.acg.control import Host
+
+_HEAD = """/* Issue one instruction; define both to run the program elsewhere. */
+#ifndef COVENANT_ISSUE
+#define COVENANT_ISSUE({names}) {issue}
+#endif
+#ifndef COVENANT_HALT
+#define COVENANT_HALT() {halt}
+#endif
+"""
+
+_ISSUE = """
+static void covenant_issue(uint64_t number, const uint64_t operand[])
+{{
+  (void)operand;
+  switch (number) {{
+{cases}
+  default: break;
+  }}
+}}
+"""
+
+_RUN = """
+/* Executes the entries from `at` to `end`. An instruction: head, operands, then for each of the
+   `depth` loops around it what every operand advances by; a loop: count << 8 | 1, length, body. */
+static void covenant_run_tape(const uint64_t *at, const uint64_t *end, unsigned depth,
+                              uint64_t index[], const uintptr_t region[])
+{{
+  while (at < end) {{
+    uint64_t head = *at++;
+    if ((head & 255) == 2) {{
+      COVENANT_HALT();
+    }} else if ((head & 255) == 1) {{
+      const uint64_t *body = at + 1, *after = body + at[0];
+      for (index[depth] = 0; index[depth] < head >> 8; index[depth]++)
+        covenant_run_tape(body, after, depth + 1, index, region);
+      at = after;
+    }} else {{
+      uint64_t operand[{operands}];
+      for (unsigned i = 0; i < {operands}; i++) {{
+        unsigned from = (unsigned)(head >> (24 + 8 * i) & 255);
+        operand[i] = *at++ + (from ? (uint64_t)region[from - 1] : 0);
+      }}
+      for (unsigned level = 0; level < depth; level++)
+        for (unsigned i = 0; i < {operands}; i++)
+          operand[i] += index[level] * *at++;
+      covenant_issue(head >> 8 & 0xffff, operand);
+    }}
+  }}
+}}
+
+static void covenant_run_layer(const uint64_t *tape, uint64_t length, const uintptr_t region[])
+{{
+  uint64_t index[64];
+  covenant_run_tape(tape, tape + length, 0, index, region);
+}}
+"""
+
+MOVE = """
+/* Moves every element of a tensor between row-major order and its packed layout. The table: bytes
+   of an element, axes, digits, the extent of every axis, then per digit its axis, elements per
+   position, positions, bytes per position in the plain and in the packed array. */
+static void covenant_move(uint8_t *packed, uint8_t *plain, const int64_t *table, int unpack)
+{
+  const int64_t bytes = table[0], axes = table[1], digits = table[2];
+  const int64_t *extent = table + 3, *digit = table + 3 + axes;
+  int64_t count[32] = {0};
+  for (;;) {
+    int64_t at[16] = {0}, from = 0, to = 0, inside = 1, level;
+    for (level = 0; level < digits; level++) {
+      const int64_t *d = digit + 5 * level;
+      at[d[0]] += d[1] * count[level];
+      from += d[3] * count[level];
+      to += d[4] * count[level];
+    }
+    for (level = 0; level < axes; level++)
+      inside = inside && at[level] < extent[level];
+    if (inside) {
+      uint8_t *one = unpack ? plain + from : packed + to;
+      const uint8_t *other = unpack ? packed + to : plain + from;
+      for (int64_t i = 0; i < bytes; i++)
+        one[i] = other[i];
+    }
+    for (level = digits - 1; level >= 0; level--) {
+      if (++count[level] < digit[5 * level + 2])
+        break;
+      count[level] = 0;
+    }
+    if (level < 0)
+      return;
+  }
+}
+"""
+
+COPY = """
+/* `rows` rows of `bytes` bytes. */
+static void covenant_copy(uint8_t *to, const uint8_t *from, int64_t rows, int64_t bytes,
+                          int64_t to_pitch, int64_t from_pitch)
+{
+  for (int64_t row = 0; row < rows; row++)
+    for (int64_t i = 0; i < bytes; i++)
+      to[row * to_pitch + i] = from[row * from_pitch + i];
+}
+"""
+
+QUANTISE = """
+/* To the nearest integer, to even in the middle; beyond 2**40 to that. */
+static int64_t covenant_round(float value)
+{
+  if (value > 1099511627776.0f)
+    return INT64_C(1099511627776);
+  if (value < -1099511627776.0f)
+    return -INT64_C(1099511627776);
+  int64_t whole = (int64_t)value;
+  float rest = value - (float)whole;
+  if (rest > 0.5f || (rest == 0.5f && (whole & 1)))
+    whole++;
+  else if (rest < -0.5f || (rest == -0.5f && (whole & 1)))
+    whole--;
+  return whole;
+}
+
+/* rint(x / scale) + zero point, clamped to [low, high]; channels change every `inner` elements. */
+static void covenant_quantise(uint8_t *to, const float *from, int64_t count, int64_t inner,
+                              int64_t channels, const float *scale, const int64_t *zero,
+                              int64_t bytes, int64_t low, int64_t high)
+{
+  for (int64_t i = 0; i < count; i++) {
+    int64_t channel = i / inner % channels;
+    int64_t value = covenant_round(from[i] / scale[channel]) + zero[channel];
+    value = value < low ? low : value > high ? high : value;
+    for (int64_t b = 0; b < bytes; b++)
+      to[i * bytes + b] = (uint8_t)((uint64_t)value >> (8 * b));
+  }
+}
+
+/* (q - zero point) * scale; `bytes` and `is_signed` of the integers. */
+static void covenant_dequantise(float *to, const uint8_t *from, int64_t count, int64_t inner,
+                                int64_t channels, const float *scale, const int64_t *zero,
+                                int64_t bytes, int is_signed)
+{
+  for (int64_t i = 0; i < count; i++) {
+    int64_t channel = i / inner % channels;
+    uint64_t raw = 0;
+    for (int64_t b = 0; b < bytes; b++)
+      raw |= (uint64_t)from[i * bytes + b] << (8 * b);
+    int64_t value = (int64_t)(raw << (64 - 8 * bytes));
+    value = is_signed ? value >> (64 - 8 * bytes) : (int64_t)raw;
+    to[i] = (float)(value - zero[channel]) * scale[channel];
+  }
+}
+"""
+
+
+def issuing(host: Host, cases: Sequence[tuple[int, ...]]) -> str:
+    """Macros and functions that issue the words of a tape; cases: values of constant operands."""
+    names = ", ".join(operand.name for operand in host.operands)
+    text = _HEAD.format(names=names, issue=host.issue, halt=host.halt)
+    others = [o.name for o in host.operands if o.name not in host.constants]
+    constants = [o.name for o in host.operands if o.name in host.constants]
+    lines = []
+    for number, values in enumerate(cases):
+        known = dict(zip(constants, map(str, values), strict=True))
+        known |= {name: f"operand[{i}]" for i, name in enumerate(others)}
+        arguments = ", ".join(known[operand.name] for operand in host.operands)
+        lines.append(f"  case {number}: COVENANT_ISSUE({arguments}); break;")
+    text += _ISSUE.format(cases="\n".join(lines))
+    return text + _RUN.format(operands=len(others))

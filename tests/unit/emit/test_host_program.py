@@ -1,0 +1,252 @@
+"""C programs: the tape expands to the words, and `program.c` computes what ONNX Runtime does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import gemmini_runs
+from covenant import pipeline
+from covenant.acg.control import Control
+from covenant.acg.reader import read_architecture
+from covenant.core.diagnostics import CovenantError
+from covenant.emit.encode import encode
+from covenant.emit.host.tape import Region, build_tape
+from covenant.emit.program import Halt, Instruction, Operation
+from covenant.report.request import MapOptions
+from onnx_models import float_conv, float_gemm, quantised
+from onnx_nodes import Case, node_case
+
+Array = NDArray[Any]
+ACG = read_architecture("gemmini")
+MASK = (1 << 64) - 1
+
+
+def _control() -> Control:
+    assert ACG.control is not None
+    return ACG.control
+
+
+# --- the tape -------------------------------------------------------------------------------------
+
+
+def _expanded(
+    tape: tuple[int, ...], regions: list[int], depth: int = 0, index: tuple[int, ...] = ()
+) -> Iterator[tuple[int, ...]]:
+    """(head, operands…) of every instruction: a reading of the format, not its writer's."""
+    at = 0
+    while at < len(tape):
+        head = tape[at]
+        if head & 255 == 2:
+            yield (2,)
+            at += 1
+        elif head & 255 == 1:
+            body = tape[at + 2 : at + 2 + tape[at + 1]]
+            for number in range(head >> 8):
+                yield from _expanded(body, regions, depth + 1, (*index, number))
+            at += 2 + tape[at + 1]
+        else:
+            values = []
+            for i in (0, 1):
+                source = head >> (24 + 8 * i) & 255
+                value = tape[at + 1 + i] + (regions[source - 1] if source else 0)
+                value += sum(n * tape[at + 3 + 2 * k + i] for k, n in enumerate(index))
+                values.append(value & MASK)
+            yield (head >> 8 & 0xFFFF, *values)
+            at += 3 + 2 * depth
+
+
+def _mvin(row: int, source: int) -> Instruction:
+    values = (("src.base", source), ("bound[0]", 16), ("run", 1), ("dst.base", 16 * row))
+    return Instruction("mvin", "load_a", (*values, ("fill", 0)), launches=True)
+
+
+def _computes(row: int, hold: int) -> list[Operation]:
+    if hold:
+        first = Instruction(
+            "preload_none", "mesh", (("acc.bound[0]", 4), ("resume", 1), ("acc.base", 64 * row))
+        )
+    else:
+        places = (("b.base", 256 * row), ("acc.bound[0]", 4), ("resume", 0), ("acc.base", 64 * row))
+        first = Instruction("preload", "mesh", (("b.tail_lanes", 16), *places))
+    name = "compute_accumulated" if hold else "compute_preloaded"
+    values = (("a.bound[0]", 4), ("a.base", 16 * row), ("hold", hold))
+    return [first, Instruction(name, "mesh", values, launches=True)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 1)),
+        max_size=6,
+    )
+)
+def test_tape_expands_to_the_words(nests: list[tuple[int, int, int, int]]) -> None:
+    operations: list[Operation] = []
+    for outer, inner, step, hold in nests:
+        for i in range(outer):
+            operations.append(_mvin(i * step, 1024 * (1 + i % 2) + 64 * i))
+            for j in range(inner):
+                operations += _computes(i * step + j, hold)
+    operations.append(Halt())
+    words = encode(operations, _control())
+    regions = [Region(1024, 1024), Region(2048, 1024)]
+    cases: dict[tuple[int, ...], int] = {}
+    tape = build_tape(words, ACG, regions, cases)
+    functs = [values[0] for values in cases]
+    found = list(_expanded(tape.entries, [1024, 2048]))
+    assert found[-1] == (2,)
+    split = [(word >> 128, word >> 64 & MASK, word & MASK) for word in words[:-1]]
+    assert [(functs[case], *operands) for case, *operands in found[:-1]] == split
+    assert tape.instructions == len(words)
+
+
+def test_tape_of_a_regular_nest_is_short() -> None:
+    operations = [o for i in range(40) for j in range(16) for o in _computes(16 * i + j, 0)]
+    tape = build_tape(encode([*operations, Halt()], _control()), ACG, [], {})
+    assert (tape.instructions, len(tape.entries)) == (1281, 13)
+
+
+def test_word_that_addresses_no_tensor_is_refused() -> None:
+    words = encode([_mvin(0, 4096), Halt()], _control())
+    with pytest.raises(CovenantError, match=r"error.EMI011.: an instruction addresses byte 0x1000"):
+        build_tape(words, ACG, [Region(1024, 64)], {})
+
+
+# --- whole layers ---------------------------------------------------------------------------------
+
+
+def _integers(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.integers(-128, 128, shape, np.int8)
+
+
+def _named(x: Array, w: Array, depth: int, point: int) -> list[tuple[str, Array | None]]:
+    zero = np.asarray(0, np.int8)
+    scale = np.asarray(0.02 * 0.03 * 90 * depth**0.5, np.float32)
+    return [
+        ("x", x),
+        ("x_scale", np.asarray(0.02, np.float32)),
+        ("x_point", np.asarray(point, np.int8)),
+        ("w", w),
+        ("w_scale", np.asarray(0.03, np.float32)),
+        ("w_point", zero),
+        ("y_scale", scale),
+        ("y_point", zero),
+    ]
+
+
+def _matmul(m: int, k: int, n: int, *, point: int = 0, batch: tuple[int, ...] = ()) -> Case:
+    rng = np.random.default_rng(m)
+    x, w = _integers(rng, (*batch, m, k)), _integers(rng, (k, n))
+    return node_case("matmul", "QLinearMatMul", _named(x, w, k, point), {"x": x}, np.int8)
+
+
+def _conv(
+    x: tuple[int, ...], w: tuple[int, ...], *, point: int = 0, bias: bool = True, **attributes: Any
+) -> Case:
+    rng = np.random.default_rng(x[1])
+    values = _integers(rng, x)
+    named = _named(values, _integers(rng, w), int(np.prod(w[1:])), point)
+    named.append(("bias", rng.integers(-5000, 5000, w[0], np.int32) if bias else None))
+    return node_case("conv", "QLinearConv", named, {"x": values}, np.int8, **attributes)
+
+
+EXACT = {
+    "odd sizes": _matmul(33, 70, 45),
+    "one row of less than a block": _matmul(1, 5, 3),
+    "batch and zero point": _matmul(7, 40, 20, point=-9, batch=(2,)),
+    "1x1": _conv((2, 19, 5, 7), (20, 19, 1, 1)),
+    "3x3 with padding": _conv((1, 20, 6, 7), (17, 20, 3, 3), pads=[1, 1, 1, 1]),
+    "stride 2 and batch": _conv(
+        (2, 5, 7, 8), (20, 5, 3, 3), bias=False, pads=[1, 1, 1, 1], strides=[2, 2]
+    ),
+    "zero point, nothing padded": _conv((1, 18, 5, 5), (6, 18, 2, 2), point=7),
+}
+
+
+def _saved(case: Case, folder: Path) -> pipeline.ModelMapping:
+    mapping = pipeline.map_model(case.save(folder), MapOptions("gemmini", cache=False))
+    assert mapping.exit_code == 0
+    pipeline.save(mapping, folder / "out")
+    return mapping
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_program_gives_the_outputs_of_onnx_runtime(name: str, tmp_path: Path) -> None:
+    case = EXACT[name]
+    _saved(case, tmp_path)
+    expected = list(case.expected().values())
+    ran = gemmini_runs.run(
+        gemmini_runs.build(tmp_path / "out"), list(case.inputs.values()), expected
+    )
+    for found, wanted in zip(ran.outputs, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["gemm", "conv"])
+def test_float_model_is_quantised_and_dequantised_by_the_program(kind: str, tmp_path: Path) -> None:
+    """Bias, ReLU and a float interface, against the integer meaning of the layer."""
+    rng = np.random.default_rng(5)
+    case = float_gemm(rng, 9, 21, 35, activation="Relu")
+    if kind == "conv":
+        case = float_conv(rng, (1, 6, 6, 5), (18, 6, 3, 3), activation="Relu", pads=[1, 1, 1, 1])
+    case = quantised(case, "QDQ", activations="QInt8", symmetric=True)
+    mapping = _saved(case, tmp_path)
+    runs, tensors = pipeline.run_model(mapping, "interpreter", case.inputs, 0)
+    assert [layer.mismatches for layer in runs.layers] == [0]
+    expected = list(pipeline.onnx_outputs(mapping.model, tensors).values())
+    assert all(array.dtype == np.float32 and (array >= 0).all() for array in expected)
+    ran = gemmini_runs.run(
+        gemmini_runs.build(tmp_path / "out"), list(case.inputs.values()), expected
+    )
+    for found, wanted in zip(ran.outputs, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_program_needs_stdint_only_and_fences_around_every_layer(tmp_path: Path) -> None:
+    _saved(EXACT["1x1"], tmp_path)
+    text = (tmp_path / "out" / "program.c").read_text()
+    data = (tmp_path / "out" / "data.h").read_text()
+    assert set(re.findall(r"#include (\S+)", text + data)) == {"<stdint.h>", '"data.h"'}
+    assert ".insn r 0x7b, 3, %0, x0, %1, %2" in text
+    assert "void covenant_run(const void *const inputs[], void *const outputs[])" in text
+    body = text[text.index("void covenant_run(const") :]
+    calls = re.findall(r"^  (\w+)\(", body, re.MULTILINE)
+    run = calls.index("covenant_run_layer")
+    assert calls[run - 1] == calls[run + 1] == "COVENANT_HALT"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("unsigned", "uint8"), ("output point", "requantise"), ("channels", "scale")],
+)
+def test_what_the_machine_cannot_do_is_refused_with_the_reason(
+    change: str, reason: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    x, w = _integers(rng, (4, 8)), _integers(rng, (8, 16))
+    named = dict(_named(x, w, 8, 0))
+    output = "int8"
+    if change == "unsigned":
+        x = x.view(np.uint8)
+        named |= {"x": x, "x_point": np.asarray(0, np.uint8)}
+    elif change == "output point":
+        named["y_point"] = np.asarray(3, np.int8)
+    else:
+        named |= {"w_scale": np.full(16, 0.03, np.float32), "w_point": np.zeros(16, np.int8)}
+        named["w_scale"] = rng.uniform(0.01, 0.05, 16).astype(np.float32)
+    case = node_case("refused", "QLinearMatMul", list(named.items()), {"x": x}, output)
+    mapping = pipeline.map_model(
+        case.save(tmp_path), MapOptions("gemmini", cache=False, strict=True)
+    )
+    (layer,) = mapping.layers
+    assert layer.error is not None
+    assert reason in str(layer.error)
