@@ -53,9 +53,25 @@ def checked_text(result: Checked) -> str:
             lines += _entry(word, f"{names}{limit}: {kind.why}")
             lines += _entry("", f"help: {kind.repair}")
     lines += [line for name in covers.idle for line in _entry("unused", f"{name}: no layer can")]
+    lines += [line for note in _unreached(acg) for line in _entry("note", note)]
     if acg.control is None:
         lines += _entry("no program", "layers are mapped, not run: there is no `control` section")
     return "\n".join(lines)
+
+
+def _unreached(acg: Acg) -> Iterator[str]:
+    """Transfers between memories that are wider than what they join."""
+    memories = {memory.name: memory for memory in acg.memories}
+    for transfer in acg.transfers:
+        ends = memories.get(transfer.source), memories.get(transfer.target)
+        if ends[0] and ends[0].read_bytes_per_cycle < transfer.bytes_per_cycle:
+            given = f"'{ends[0].name}' is read at {ends[0].read_bytes_per_cycle}"
+        elif ends[1] and ends[1].write_bytes_per_cycle < transfer.bytes_per_cycle:
+            given = f"'{ends[1].name}' is written at {ends[1].write_bytes_per_cycle}"
+        else:
+            continue
+        if not transfer.is_stream:
+            yield f"'{transfer.name}' moves up to {transfer.bytes_per_cycle} B/cycle, {given}"
 
 
 def _entry(word: str, text: str) -> list[str]:
@@ -104,4 +120,5 @@ def checked_json(result: Checked) -> dict[str, Any]:
             for kind in covers.kinds
         ],
         "unused": list(covers.idle),
+        "notes": list(_unreached(acg)),
     }
