@@ -91,6 +91,7 @@ module cvn_nodes
       .LoopsC            (GemmLoopsC[g]),
       .LoopsP            (GemmLoopsP[g]),
       .LoopsY            (GemmLoopsY[g]),
+      .WrapA             (GemmWrapA[g] != 0),
       .FifoDepthA        (GemmFifoDepthA[g]),
       .FifoDepthB        (GemmFifoDepthB[g]),
       .FifoDepthC        (GemmFifoDepthC[g]),

@@ -330,9 +330,15 @@ class Walk:
         all_steps = all_tiles = 0
         for index in itertools.product(*ranges):
             tiles = steps = 1
+            sizes = {}
             for dim, i in zip(space.extents, index, strict=True):
                 tile = named[dim].tile if dim in named else space.extents[dim]
-                size = min(tile, space.extents[dim] - i * tile)
+                sizes[dim] = min(tile, space.extents[dim] - i * tile)
+            row = space.binding.steps[0].rows
+            if row:  # lanes run through rows: all positions of both dims one after the other
+                lane = space.binding.dim("m")
+                sizes[lane] *= sizes.pop(row)
+            for dim, size in sizes.items():
                 count = -(-size // space.steps[dim])
                 if dim in space.reduced:
                     steps *= count

@@ -131,6 +131,8 @@ class Mover:
     def _padded(self, width: int) -> bool:
         """Lanes along image rows: the pitch of a row is padded when rows would share banks."""
         operand = self.operand
+        if operand.rows:
+            return self._rows_meet(width)
         if self.lane_axis != len(operand.indices) - 2 or operand.lanes == 1:
             return False
         coefficient = operand.indices[-2].coefficient(operand.lane)
@@ -139,6 +141,18 @@ class Mover:
             if len(apart) == operand.lanes:
                 met = {i * coefficient * width % banks for i in range(operand.lanes)}
                 return len(met) < operand.lanes
+        return False
+
+    def _rows_meet(self, width: int) -> bool:
+        """Whether lanes of some beat share a bank when rows of the image follow one another."""
+        operand, lanes = self.operand, self.operand.lanes
+        down = operand.indices[-2].coefficient(operand.rows)
+        along = operand.indices[-1].coefficient(operand.lane)
+        banks = min(b for b in self.space.memory.views if b >= lanes)
+        for first in range(0, lanes * operand.row_lanes, lanes):
+            places = [divmod(first + i, operand.row_lanes) for i in range(lanes)]
+            if len({(y * down * width + x * along) % banks for y, x in places}) < lanes:
+                return True
         return False
 
     def _rows(self, count: int, run: int, start: int, pitch: int) -> int:

@@ -93,7 +93,7 @@ class Transfer:
     streams 1. `lanes`: words per beat of a stream, derived from the port it feeds (0 for DMA).
     `abilities`: `fill` (write a constant), `windows` (rows start at any byte of a line and reach
     beyond its ends, where they read a constant), `tail` (mask lanes in the last iteration of a
-    loop).
+    loop), `wrap` (lanes run on in the next row).
     """
 
     name: str

@@ -91,7 +91,7 @@ Constant = Annotated[
     WithJsonSchema({"type": ["integer", "boolean", "string"]}),
 ]
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
-Ability = Literal["fill", "windows", "sums", "tail"]
+Ability = Literal["fill", "windows", "sums", "tail", "wrap"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
 Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"]
 Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[\d+\])?$", max_length=64)]
@@ -173,7 +173,8 @@ class TransferSection(Section):
         [],
         description="fill: writes a constant; windows: loads overlapping rows that start at any "
         "byte of a line and reach beyond its ends; sums: moves raw partial sums on or off the "
-        "chip; tail: masks lanes in the last iteration of a loop",
+        "chip; tail: masks lanes in the last iteration of a loop; wrap: lanes run on in the next "
+        "row at the end of one",
     )
 
 

@@ -103,9 +103,12 @@ class Launcher:
             )
         optional = [("lane_stride", shape.lane_stride), ("word_stride", shape.word_stride)]
         masked = shape.tail_lanes >= 0
-        if masked:
+        if masked or shape.row_lanes:
             optional.append(("tail_loop", shape.tail_loop))
         optional.append(("tail_lanes", shape.tail_lanes if masked else self._no_mask(prefix)))
+        optional.append(("row_lanes", shape.row_lanes))
+        if shape.row_lanes:
+            optional += [("row_step", shape.row_step), ("row_jump", shape.row_jump)]
         for name, value in optional:
             if self.unit.register(f"{prefix}.{name}") is not None:
                 yield (f"{prefix}.{name}", value)

@@ -27,6 +27,7 @@ from covenant.emit.rtl_text import (
 )
 from covenant.emit.rtl_vector import Vector, find_vector, is_vector, vector_lines
 
+_ROWS = ("row_lanes", "row_step", "row_jump")
 _ARRAY = (
     "steps",
     "tiles",
@@ -130,6 +131,17 @@ def node_lines(acg: Acg, control: Control, nodes: Nodes) -> list[str]:
     ]
 
 
+def _wraps(gemm: Gemm) -> bool:
+    """Whether the lanes of the a stream run through rows."""
+    return "wrap" in gemm.streams["A"].abilities
+
+
+def _order(gemm: Gemm, key: str, order: tuple[str, ...]) -> tuple[str, ...]:
+    """Registers of a stream with those of its abilities."""
+    rows = _ROWS if key == "A" and _wraps(gemm) else ()
+    return (*order[:-2], *rows, *order[-2:])
+
+
 def _gemm_lines(acg: Acg, control: Control, gemms: Sequence[Gemm]) -> list[str]:
     lines = [number("NumGemms", len(gemms))]
     lines += [
@@ -143,6 +155,7 @@ def _gemm_lines(acg: Acg, control: Control, gemms: Sequence[Gemm]) -> list[str]:
     lines += [
         numbers(f"GemmFifoDepth{key}", [g.streams[key].fifo_depth for g in gemms]) for key in keys
     ]
+    lines.append(numbers("GemmWrapA", [int(_wraps(g)) for g in gemms]))
     lines.append(numbers("NumGemmRegs", [len(g.unit.registers) for g in gemms]))
     blocks = {"A": ("a", PIXELS), "B": ("b", PLAIN), "C": ("acc", LANES)}
     blocks |= {"P": ("", PLAIN), "Y": ("y", LANES)}
@@ -151,7 +164,7 @@ def _gemm_lines(acg: Acg, control: Control, gemms: Sequence[Gemm]) -> list[str]:
             block(
                 acg,
                 g.unit,
-                [f"{prefix or g.record.name}.{name}" for name in order],
+                [f"{prefix or g.record.name}.{name}" for name in _order(g, key, order)],
                 g.streams[key].loops,
             )
             for g in gemms

@@ -3,12 +3,13 @@
 In: an `Acg` and register values of a launch. Out: word addresses in the order of access. Read by
 the static checker and the interpreter; the emitter does not use it, so errors cannot cancel out.
 Quantities: `<port>.base`, `.bound[i]`, `.stride[i]` (loop 0 innermost), `.lane_stride`,
-`.word_stride`, `.tail_loop`, `.tail_lanes`; for a DMA `src`/`dst` `.base`, `.stride[i]`,
-`.word_stride`, `bound[i]`, `run`, `fill`, `value`, `line`, `at`, `plane`, `top`, `bytes`. All in
-bytes but bounds, run and tails. With a `line`, rows are windows: loop 0 runs over `bytes`-long runs
-that follow one another on chip, loop 1 moves along a line of `line` bytes, loop 2 across lines.
-`at` and `top` are the first window's place along and across; outside of the line, and of `plane`
-bytes of lines when it is not 0, `value` is read.
+`.word_stride`, `.tail_loop`, `.tail_lanes`, `.row_lanes`, `.row_step`, `.row_jump`; for a DMA
+`src`/`dst` `.base`, `.stride[i]`, `.word_stride`, `bound[i]`, `run`, `fill`, `value`, `line`, `at`,
+`plane`, `top`, `bytes`. All in bytes but bounds, run, tails, lanes and steps of a row. With a
+`line`, rows are windows: loop 0 runs over `bytes`-long runs that follow one another on chip, loop 1
+moves along a line of `line` bytes, loop 2 across lines. `at` and `top` are the first window's place
+along and across; outside of the line, and of `plane` bytes of lines when it is not 0, `value` is
+read.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Stream:
         lanes = np.arange(self.lanes, dtype=np.int64) * lane
         words = np.arange(self.words, dtype=np.int64) * word
         result = starts[:, None, None] + lanes[None, :, None] + words[None, None, :]
+        result += self._jumps(registers, bounds)[:, :, None]
         result &= 0xFFFFFFFF
         tail = registers.get(f"{self.key}.tail_lanes", self.lanes)
         if tail < self.lanes:
@@ -75,6 +77,17 @@ class Stream:
             last = _tail_beats(bounds, loop) if loop >= 0 else np.ones(len(starts), np.bool_)
             result[last, tail:] = -1
         return result
+
+    def _jumps(self, registers: Registers, bounds: list[int]) -> Addresses:
+        """Bytes [beats, lanes] that ends of rows add: a row has `row_lanes` lanes, the first lane
+        of a beat moves on by `row_step` of them per turn of its loop, besides whole rows."""
+        length = registers.get(f"{self.key}.row_lanes", 0)
+        if not length:
+            return np.zeros((1, 1), np.int64)
+        turns = _turns(bounds, registers[f"{self.key}.tail_loop"])
+        column = turns[:, None] * registers[f"{self.key}.row_step"] + np.arange(self.lanes)[None, :]
+        jumps: Addresses = column // length * registers[f"{self.key}.row_jump"]
+        return jumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +221,14 @@ def strided(base: int, bounds: list[int], strides: list[int]) -> Addresses:
 
 def _tail_beats(bounds: list[int], loop: int) -> NDArray[np.bool_]:
     """Which beats lie in the last iteration of a loop."""
+    return np.asarray(_turns(bounds, loop) == bounds[loop] - 1)
+
+
+def _turns(bounds: list[int], loop: int) -> NDArray[np.int64]:
+    """Iteration of a loop in every beat."""
     inner = int(np.prod(bounds[:loop], dtype=np.int64))
     beats = np.arange(int(np.prod(bounds, dtype=np.int64)))
-    return np.asarray(beats // inner % bounds[loop] == bounds[loop] - 1)
+    return beats // inner % bounds[loop]
 
 
 def read_unit(acg: Acg, unit: ControlUnit) -> Dma | ComputeUnit:

@@ -43,6 +43,7 @@ class Binding:
         parts = []
         for step in self.steps:
             dims = " ".join(f"{c}={d}" for c, d in step.dims)
+            dims += f" rows={step.rows}" if step.rows else ""
             parts.append(f"{step.node}.{step.capability}({dims})")
         return " -> ".join(parts)
 

@@ -25,6 +25,7 @@ from covenant.mapper.pins_check import unlike, with_tiles
 from covenant.mapper.pins_place import ordered
 from covenant.mapper.search import Search
 from covenant.mapper.space import Space, routed_spaces
+from covenant.mapper.variants import variants
 from covenant.mapper.windows import fused_forms
 
 _SECONDS = 10.0
@@ -50,12 +51,12 @@ def pinned_spaces(spaces: Sequence[Space], pins: Sequence[Pin]) -> list[Space]:
 
 
 def spaces_of(codelet: Codelet, acg: Acg) -> list[Space]:
-    """The spaces of every binding, also of the fused forms; those that place two operands under one
-    port name only where there is nothing else, since a mapping finds operands by port."""
+    """The spaces of every binding, its variants and fused forms; those that place two operands
+    under one port name only where there is nothing else: a mapping finds operands by port."""
     plain = match(codelet, acg).bindings
     fused = fused_forms(codelet, acg, plain)
     found = [
-        *(s for binding in plain for s in routed_spaces(codelet, acg, binding)),
+        *(s for b in variants(codelet, acg, plain) for s in routed_spaces(codelet, acg, b)),
         *(s for f in fused for s in routed_spaces(f.codelet, acg, f.binding)),
     ]
     return [s for s in found if len({x.key for x in s.sites}) == len(s.sites)] or found

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from covenant.mapper.mapping import Role
-from covenant.mapper.operands import Operand
-from covenant.mapper.placement import granule
+from covenant.mapper.operands import Operand, Rows
+from covenant.mapper.placement import granule, rows_continue
 from covenant.mapper.space import Row, Space
 from covenant.mapper.streams import stream_lanes
 
@@ -68,6 +68,12 @@ def runs(space: Space, operand: Operand) -> list[list[str]]:
 
 
 def needs_loop(space: Space, operand: Operand, dim: str, row: Row) -> bool:
+    """Whether the stream of an operand needs a loop for a dim with this row."""
+    through = space.through
+    if through is not None and dim == through.lane:
+        return False
+    if through is not None and dim == through.row:
+        return _needs_row_loop(space, operand, through, row)
     unit = dict(operand.pace).get(dim, 1) if operand.pace else space.steps[dim]
     read = operand.role in (Role.INPUT, Role.CONSTANT) and not operand.record_bytes
     if dim == operand.packed and read:
@@ -77,3 +83,13 @@ def needs_loop(space: Space, operand: Operand, dim: str, row: Row) -> bool:
     if masked and (row.tile % operand.lanes or tail % operand.lanes):
         return True
     return -(-row.tile // unit) > 1
+
+
+def _needs_row_loop(space: Space, operand: Operand, through: Rows, row: Row) -> bool:
+    """The one loop over rows and lanes together: also one turn of it counts where the stream must
+    know how far it is in its row."""
+    tail = space.extents[through.row] - (row.trips - 1) * row.tile
+    masked = any(tile * through.length % through.lanes for tile in (row.tile, tail))
+    if operand.rows and (masked or not rows_continue(operand)):
+        return True
+    return space.job_steps(through.row, row.tile) > 1

@@ -23,6 +23,8 @@ class StepBinding:
     dims: (capability dim, codelet dim) pairs; a capability dim without a pair runs with extent 1
     of useful work. tensors: (port, codelet tensor). scalars: (capability scalar, value); a port or
     scalar that the codelet does not need is absent (identity: 0 for added, full range for clamps).
+    rows: codelet dim of the rows that the lanes run through, one row after the other; "" when a
+    beat stays in one row.
     """
 
     node: str
@@ -30,6 +32,7 @@ class StepBinding:
     dims: tuple[tuple[str, str], ...]
     tensors: tuple[tuple[str, str], ...]
     scalars: tuple[tuple[str, int], ...]
+    rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

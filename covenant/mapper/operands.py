@@ -34,7 +34,9 @@ class Operand:
     whose tile it is moved with, for what passes between the off-chip memory and a node of its own,
     e.g. results that a node writes off chip; "" for what is placed. kept: partial sums that lie in
     a memory even when one launch runs the whole reduction. pace: (codelet dim, elements) per step
-    of a node of its own that takes it before or after the reduction; () for the others.
+    of a node of its own that takes it before or after the reduction; () for the others. rows:
+    codelet dim of the rows that the lanes run through, "" when a beat stays in one; row_lanes:
+    lanes in such a row.
     """
 
     port: str
@@ -54,9 +56,11 @@ class Operand:
     """Whether a launch reads it once, before its first step: a table."""
     follows: str = ""
     kept: bool = False
-    rows: bool = False
+    adjacent: bool = False
     """Whether its lanes must lie in neighbouring words on chip."""
     pace: tuple[tuple[str, int], ...] = ()
+    rows: str = ""
+    row_lanes: int = 0
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -96,6 +100,49 @@ def capability_of(acg: Acg, step: StepBinding) -> Capability:
 def main_capability(acg: Acg, codelet: Codelet, binding: Binding) -> Capability:
     """The capability that runs the reduction."""
     return capability_at(acg, binding.steps[main_step(rewritten(codelet, binding.rewriting))])
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Lanes of a beat that run through rows: position (row, lane) is number row * length + lane of
+    a launch, `lanes` of them make a step. row, lane: codelet dims; length: lanes in a row."""
+
+    row: str
+    lane: str
+    lanes: int
+    length: int
+
+
+def rows_of(codelet: Codelet, acg: Acg, binding: Binding) -> Rows | None:
+    """The rows of a binding, None when beats stay in one row."""
+    step = binding.steps[0]
+    if not step.rows:
+        return None
+    dims = dict(step.dims)
+    lane = next(d for d in strided_dims(acg, step) if dims.get(d) and dims[d] != step.rows)
+    extent = capability_of(acg, step).extents.get(lane, 1)
+    return Rows(step.rows, dims[lane], extent, codelet.dim(dims[lane]).extent)
+
+
+def strided_dims(acg: Acg, step: StepBinding) -> tuple[str, ...]:
+    """Capability dims of the lanes of all ports whose lanes have a stride of their own."""
+    capability = capability_of(acg, step)
+    found = [
+        port.tile[0]
+        for port in capability.ports
+        if len(port.tile) > 1 and is_strided(acg, step.node, port.name)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def steps_along(extents: dict[str, int], rows: Rows | None, dim: str, tile: int) -> int:
+    """Array steps that `tile` iterations of a dim take; those of a row and of its lanes together
+    are steps along the row's dim."""
+    if rows is not None and dim == rows.lane:
+        return 1
+    if rows is not None and dim == rows.row:
+        return -(-tile * rows.length // rows.lanes)
+    return -(-tile // extents[dim])
 
 
 def step_extents(acg: Acg, codelet: Codelet, binding: Binding) -> dict[str, int]:
@@ -163,6 +210,7 @@ def operands(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Operand, ...
     result: list[Operand] = []
     partial = _partial_operand(codelet, acg, binding, main)
     off_chip = {m.name for m in acg.off_chip}
+    rows = rows_of(codelet, acg, binding)
     for index, step in enumerate(binding.steps):
         capability = capability_of(acg, step)
         written = capability.statement.target.name
@@ -182,7 +230,14 @@ def operands(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Operand, ...
                 made = replace(made, follows=partial.port)
             (result if port.name == written else found).append(made)
     found += [_record_operand(codelet, acg, binding, n, r) for n, r in _records(acg, binding)]
-    return (*found, *([partial] if partial else []), *result)
+    placed = (*found, *([partial] if partial else []), *result)
+    return tuple(_through_rows(o, rows) for o in placed)
+
+
+def _through_rows(operand: Operand, rows: Rows | None) -> Operand:
+    if rows is None or not operand.strided or operand.lane != rows.lane:
+        return operand
+    return replace(operand, rows=rows.row, row_lanes=rows.length)
 
 
 def _ref(codelet: Codelet, index: int, tensor: str) -> Ref:
@@ -219,7 +274,7 @@ def _tensor_operand(
         shape=tensor.shape,
         beat=beat,
         strided=is_strided(acg, step.node, port.name),
-        rows=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
+        adjacent=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
         record_bytes=0,
         stream=stream,
         memory=memory,
@@ -256,7 +311,7 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) ->
         shape=tensor.shape,
         beat=tuple((dims.get(d, ""), lane_count(acg, binding, main, d)) for d in port.tile),
         strided=True,
-        rows=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
+        adjacent=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
         record_bytes=0,
         stream=stream,
         memory=memory,

@@ -260,6 +260,10 @@ def _cut_kept(pin: CutPin, loops: Sequence[str], cut: int) -> bool:
     return set(loops[:cut]) <= wanted == set(loops[: len(wanted)])
 
 
+NO_ROWS = "none"
+"""What a pin of `rows` says when lanes stay in one row."""
+
+
 def binds(pin: BindPin, steps: Sequence[StepBinding]) -> bool:
     """Whether a binding keeps a pin."""
     if pin.step >= len(steps):
@@ -269,6 +273,8 @@ def binds(pin: BindPin, steps: Sequence[StepBinding]) -> bool:
         return step.node == pin.value
     if pin.part == "capability":
         return step.capability == pin.value
+    if pin.part == "rows":
+        return (step.rows or NO_ROWS) == pin.value
     return dict(step.dims).get(pin.part.removeprefix("dims."), "") == pin.value
 
 

@@ -16,6 +16,7 @@ from covenant.core.diagnostics import CovenantError, Diagnostic, did_you_mean
 from covenant.mapper.banking import Plan, group_count
 from covenant.mapper.operands import Operand
 from covenant.mapper.pins import (
+    NO_ROWS,
     AddressPin,
     BanksPin,
     BindPin,
@@ -123,6 +124,8 @@ def _check_binding(pin: BindPin, codelet: Codelet, acg: Acg, extents: Iterable[s
         _known("compute node", pin.value, [c.name for c in acg.computes])
     elif pin.part == "capability":
         _known("capability", pin.value, [c.name for c in acg.capabilities])
+    elif pin.part == "rows":
+        _known("dim", pin.value, [*extents, NO_ROWS])
     else:
         dim = pin.part.removeprefix("dims.")
         statements = [c.statement for c in acg.capabilities]

@@ -7,7 +7,7 @@ In: a file such as
       - name: "layer1.*"       # which layers: globs of node name and operator,
         op: "*"
         where: {oc: {min: 64}} # ranges of extents; all three are optional
-        binding: {node: gemm, dims: {m: oy}}     # of the first step; a list names several steps
+        binding: {node: gemm, dims: {m: ox}, rows: oy} # of the first step; a list names several
         fused: [c, fx]                           # dims that run as one; []: none
         tiles: {oc: 32, ox: {max: 14}}           # or by memory: {l1: {oc: 32}}; `whole` is allowed
         order: [oc, ox, oy]                      # outermost first; loops left out lie anywhere
@@ -43,7 +43,7 @@ from covenant.mapper.pins import (
 
 VERSION = 1
 _ENTRY = ("name", "op", "where", "fused", "binding", "tiles", "order", "operands", "banks")
-_STEP = ("node", "capability", "dims")
+_STEP = ("node", "capability", "dims", "rows")
 _OPERAND = ("memory", "resident", "outside", "inside", "copies", "address")
 
 
@@ -145,7 +145,7 @@ class _Reader:
             table = _table(item, "a step of `binding`")
             self._known(table, _STEP)
             head = f"binding.{step}" if len(items) > 1 else "binding.0"
-            for key in ("node", "capability"):
+            for key in ("node", "capability", "rows"):
                 part = table.get(key)
                 if part is not None:
                     word = _word(part)

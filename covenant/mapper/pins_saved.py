@@ -16,6 +16,7 @@ from covenant.core.diagnostics import Span, fail
 from covenant.mapper.banking import Plan
 from covenant.mapper.extract import addresses_of
 from covenant.mapper.mapping import Mapping, Placement
+from covenant.mapper.pins import NO_ROWS
 from covenant.mapper.pins_reader import VERSION
 from covenant.mapper.space import space_of
 from covenant.mapper.streams import binding_of
@@ -44,10 +45,12 @@ def _entry(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str]:
     codelet = fuse(codelet, mapping.fused)
     yield f"    fused: {_list(mapping.fused)}"
     yield "    binding:"
-    for step in mapping.steps:
+    for number, step in enumerate(mapping.steps):
         parts = [f"node: {_word(step.node)}", f"capability: {_word(step.capability)}"]
         if step.dims:
             parts.append(f"dims: {_flow(dict(step.dims))}")
+        if number == 0:
+            parts.append(f"rows: {_word(step.rows or NO_ROWS)}")
         yield f"      - {{{', '.join(parts)}}}"
     yield "    tiles:"
     for level in mapping.levels:

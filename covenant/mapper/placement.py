@@ -9,10 +9,12 @@ beat fall into different banks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import gcd
 
 from covenant.acg.graph import Memory
 from covenant.codelets.ir import Codelet
+from covenant.core.affine import Affine
 from covenant.mapper.mapping import Layout, LayoutAxis, Role
 from covenant.mapper.operands import Operand, reduction_dims
 from covenant.mapper.windows import dense_layout
@@ -33,7 +35,7 @@ def inner_order(
     `swept` ones, which it lacks. Where sums are stationary: dims that all inputs share, then those
     the lanes do not know (columns), then the lanes' own, innermost the reduction. So a record of
     columns serves as many steps as possible, and an input without the lanes' dims repeats one
-    run."""
+    run. Rows that the lanes run through lie next to them."""
     reduced = reduction_dims(codelet)
     if set(swept) != set(reduced):
         names = [d.name for d in codelet.dims]
@@ -44,9 +46,11 @@ def inner_order(
     strided = next((o for o in inputs if o.strided), inputs[0])
     shared = [d for d in rest if all(d in o.dims for o in inputs)]
     columns = [d for d in rest if d not in strided.dims]
-    pixels = [d for d in rest if d not in shared and d not in columns and d != strided.lane]
+    kept = (*shared, *columns, strided.rows, strided.lane)
+    pixels = [d for d in rest if d not in kept]
+    row = [strided.rows] if strided.rows else []
     lane = [strided.lane] if strided.lane in rest and strided.lane not in shared else []
-    return (*shared, *columns, *pixels, *lane, *reduced)
+    return (*shared, *columns, *pixels, *row, *lane, *reduced)
 
 
 def padded_pitch(words: int, coefficient: int, lanes: int, memory: Memory) -> int:
@@ -62,6 +66,55 @@ def padded_pitch(words: int, coefficient: int, lanes: int, memory: Memory) -> in
                 pitch += 1
             return pitch
     return words
+
+
+def row_pitch(
+    operand: Operand, words: int, axis: int, lane_words: int, memory: Memory
+) -> tuple[int, int]:
+    """Pitch of the rows on an axis whose rows need `words` and whose lanes are `lane_words` apart,
+    and how many lanes of a beat meet in a bank of the smallest group that has one for each."""
+    width = next((v for v in reversed(memory.views) if v >= operand.lanes), memory.banks)
+    rows = operand.indices[axis].coefficient(operand.rows)
+    return _row_pitch(words, rows, lane_words, operand.row_lanes, operand.lanes, width)
+
+
+@cache
+def _row_pitch(
+    words: int, rows: int, lane_words: int, row_lanes: int, lanes: int, width: int
+) -> tuple[int, int]:
+    """Smallest pitch in words, not below `words`, of rows whose lanes run on in the next row, at
+    which the fewest lanes of a beat meet in one of `width` banks; and how many then do. rows: row
+    pitches between neighbouring rows of lanes; lane_words: words between lanes of a row."""
+    found = []
+    for pitch in range(words, words + width):
+        crowd = 0
+        for first in range(0, row_lanes * lanes // gcd(row_lanes, lanes), lanes):
+            numbers = [divmod(first + lane, row_lanes) for lane in range(lanes)]
+            banks = [(row * rows * pitch + lane * lane_words) % width for row, lane in numbers]
+            crowd = max(crowd, *(banks.count(b) for b in set(banks)))
+        found.append((crowd, pitch))
+    crowd, pitch = min(found)
+    return pitch, crowd
+
+
+def plane_pitches(
+    operand: Operand, axes: Sequence[int], sizes: Sequence[int], memory: Memory
+) -> tuple[tuple[int, ...], int]:
+    """Pitches in words of the axes behind the packed one in an on-chip tile, outermost first, and
+    words of all. Lanes of a beat fall into different banks where strides allow it."""
+    pitches: list[int] = []
+    words, lane_words = 1, 0
+    for axis, size in zip(reversed(axes), reversed(sizes), strict=True):
+        index = operand.indices[axis]
+        if operand.lane and operand.lane in index.dims:
+            coefficient = index.coefficient(operand.lane)
+            words = padded_pitch(words, coefficient, operand.lanes, memory)
+            lane_words = words * coefficient
+        if operand.rows and operand.rows in index.dims:
+            words, _ = row_pitch(operand, words, axis, lane_words, memory)
+        pitches.append(words)
+        words *= size
+    return tuple(reversed(pitches)), words
 
 
 def home_layout(operand: Operand, inner: Sequence[str], memory: Memory) -> Layout:
@@ -118,14 +171,21 @@ def _strided_layout(
     at = operand.packed_axis
     lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
     order = list(range(len(sizes)))
-    if operand.rows and on_chip:
+    if operand.adjacent and on_chip:
         last = [lane_axis] if operand.lanes > 1 and lane_axis >= 0 else []
         order = [at, *(i for i in order if i != at and i not in last), *last]
     counts = {i: sizes[i] for i in order}
     counts[at] = packed_blocks(operand, sizes[at], word, on_chip=on_chip)
     strides: dict[int, int] = {}
     pitch = word
+    after = range(at + 1, len(sizes))
+    if on_chip and not operand.adjacent:
+        pitches, plane = plane_pitches(operand, after, [sizes[i] for i in after], memory)
+        strides = {i: word * p for i, p in zip(after, pitches, strict=True)}
+        pitch = word * plane
     for axis in reversed(order):
+        if axis in strides:
+            continue
         if axis == lane_axis and on_chip and _paddable(operand, lane_axis):
             coefficient = operand.indices[axis].coefficient(operand.lane)
             pitch = word * padded_pitch(pitch // word, coefficient, operand.lanes, memory)
@@ -138,11 +198,27 @@ def _strided_layout(
     return Layout(tuple(axes), pitch)
 
 
+def rows_continue(operand: Operand) -> bool:
+    """Whether the lanes of the next row follow those of a row at the same distance, in every tile
+    that holds whole rows: the axes of rows and lanes are neighbours without an overlap."""
+    axes = [
+        [i for i, a in enumerate(operand.indices) if dim in a.dims]
+        for dim in (operand.rows, operand.lane)
+    ]
+    rows, lanes = axes
+    plain = [operand.indices[i] for i in (*rows, *lanes)]
+    return (
+        len(rows) == len(lanes) == 1
+        and rows[0] == lanes[0] - 1
+        and plain == [Affine.of(operand.rows), Affine.of(operand.lane)]
+        and operand.packed_axis not in (rows[0], lanes[0])
+    )
+
+
 def _paddable(operand: Operand, lane_axis: int) -> bool:
-    """Whether the pitch of the lanes is padded: they lie behind the packed axis or just before
-    it."""
+    """Whether the pitch of lanes before the packed axis is padded: when nothing lies between."""
     at = operand.packed_axis
-    return lane_axis > at or (lane_axis == at - 1 and at == len(operand.indices) - 1)
+    return lane_axis == at - 1 and at == len(operand.indices) - 1
 
 
 def cell_bytes(operand: Operand, word_bytes: int) -> int:

@@ -57,7 +57,8 @@ def _step(step: StepBinding) -> str:
     dims = " ".join(f"{c}={d}" for c, d in step.dims)
     tensors = " ".join(f"{p}={t}" for p, t in step.tensors)
     scalars = " ".join(f"{s}={v}" for s, v in step.scalars)
-    parts = [f"{step.node}.{step.capability}", dims, tensors, scalars]
+    rows = f"lanes through rows of {step.rows}" if step.rows else ""
+    parts = [f"{step.node}.{step.capability}", dims, rows, tensors, scalars]
     return " | ".join(p for p in parts if p)
 
 
@@ -126,6 +127,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
                 "dims": dict(s.dims),
                 "tensors": dict(s.tensors),
                 "scalars": dict(s.scalars),
+                **({"rows": s.rows} if s.rows else {}),
             }
             for s in mapping.steps
         ],
@@ -194,6 +196,7 @@ def from_json(tree: dict[str, Any]) -> Mapping:
                 tuple(s["dims"].items()),
                 tuple(s["tensors"].items()),
                 tuple(s["scalars"].items()),
+                str(s.get("rows", "")),
             )
             for s in tree["steps"]
         ),

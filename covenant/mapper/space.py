@@ -22,7 +22,16 @@ from covenant.mapper.banking import Plan, plans
 from covenant.mapper.candidates import Binding
 from covenant.mapper.machine import Machine, machine_of
 from covenant.mapper.mapping import Role
-from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents, swept_dims
+from covenant.mapper.operands import (
+    Operand,
+    Rows,
+    operands,
+    reduction_dims,
+    rows_of,
+    step_extents,
+    steps_along,
+    swept_dims,
+)
 from covenant.mapper.placement import granule, inner_order
 from covenant.mapper.sites import Routes, Site, lane_size, route_choices, sites
 from covenant.mapper.traffic import Columns, Group, Path, columns, groups
@@ -71,6 +80,8 @@ class Space:
     """Tile choices of every dim at any level, the whole extent first; one for dims not split."""
     grains: dict[str, int]
     """Elements of every dim that no tile may split."""
+    through: Rows | None = None
+    """Rows that the lanes run through; the lanes' own dim is then not split."""
 
     @property
     def tiled(self) -> tuple[str, ...]:
@@ -172,7 +183,7 @@ class Space:
 
     def job_steps(self, dim: str, tile: int) -> int:
         """Array steps along a dim for a tile."""
-        return -(-tile // self.steps[dim])
+        return steps_along(self.steps, self.through, dim, tile)
 
     def summed_steps(self, dim: str, trips: int, tile: int) -> int:
         """Array steps along a dim, summed over its tiles."""
@@ -186,6 +197,7 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     shortest = route_choices(codelet, acg, binding, placed)[0]
     found = sites(codelet, acg, binding, placed, {**shortest, **(routes or {})})
     swept = swept_dims(codelet, acg, binding)
+    through = rows_of(codelet, acg, binding)
     reduced = reduction_dims(codelet)
     inner = inner_order(codelet, placed, swept)
     steps = step_extents(acg, codelet, binding)
@@ -200,7 +212,8 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
         window = dim.name in reduced and any(
             dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
         )
-        whole = any(o.source is not None and o.packed == dim.name for o in placed)
+        whole = through is not None and dim.name == through.lane
+        whole = whole or any(o.source is not None and o.packed == dim.name for o in placed)
         whole = whole or (window and levels == 1 and not kept)
         whole = whole or (dim.name in reduced and not resumable)
         if whole:
@@ -208,7 +221,10 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
         elif window and levels == 1:
             rows[dim.name] = tuple(dict.fromkeys((Row(1, dim.extent), Row(dim.extent, 1))))
         else:
-            rows[dim.name] = _rows(dim.extent, grains[dim.name], steps[dim.name], levels)
+            step = steps[dim.name]
+            if through is not None and dim.name == through.row:
+                step = through.lanes // gcd(through.lanes, through.length)
+            rows[dim.name] = _rows(dim.extent, grains[dim.name], step, levels)
     return Space(
         codelet=codelet,
         acg=acg,
@@ -223,6 +239,7 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
         swept=swept,
         rows=rows,
         grains=grains,
+        through=through,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from covenant.acg.graph import Acg
@@ -18,7 +18,14 @@ from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.mapper.candidates import Binding
 from covenant.mapper.mapping import Layout, Mapping, Role
-from covenant.mapper.operands import Operand, operands, reduction_dims, step_extents
+from covenant.mapper.operands import (
+    Operand,
+    operands,
+    reduction_dims,
+    rows_of,
+    step_extents,
+    steps_along,
+)
 from covenant.mapper.placement import advance, granule, offset
 
 
@@ -29,7 +36,8 @@ class Pattern:
     base: bytes from the start of the buffer copy; bounds and strides innermost first, coalesced;
     lane_stride: bytes between lanes; word_stride: bytes between the words of a lane;
     in the last iteration of loop `tail_loop` only `tail_lanes` lanes are enabled (tail_lanes -1:
-    all).
+    all). row_lanes: lanes in a row, 0 when there is one endless row; loop `tail_loop` moves on by
+    `row_step` lanes and what its stride says, and the end of a row adds `row_jump` bytes.
     """
 
     base: int
@@ -39,6 +47,9 @@ class Pattern:
     word_stride: int
     tail_loop: int
     tail_lanes: int
+    row_lanes: int = 0
+    row_step: int = 0
+    row_jump: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,7 @@ def job_counts(mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int]
     placed = operands(codelet, acg, binding_of(mapping))
     extents = step_extents(acg, codelet, binding_of(mapping))
     reduced = reduction_dims(codelet)
-    count = {d: -(-tile.get(d, 1) // extents[d]) for d in mapping.inner}
+    count = _counts(mapping, codelet, acg, extents, tile)
     outer = [d for d in mapping.inner if d not in reduced]
     record = [o for o in placed if o.record_bytes and not o.once]
     reuse = prod(count[d] for d in _reused(outer, record[0], count)) if record else 0
@@ -118,24 +129,32 @@ def operand_pattern(
     """Stream of an operand whose resident tile has `layout`."""
     extents = step_extents(acg, codelet, binding_of(mapping))
     reduced = reduction_dims(codelet)
-    count = {d: -(-tile.get(d, 1) // extents[d]) for d in mapping.inner}
+    count = _counts(mapping, codelet, acg, extents, tile)
     word = acg.memory(operand.memory).word_bytes
     at = [a.evaluate({d: origin.get(d, 0) for d in a.dims}) - a.constant for a in operand.indices]
     if operand.record_bytes:
         loops = _record_loops(mapping, acg, operand, layout, count, reduced)
         bounds, strides, _ = _coalesce(loops)
         return Pattern(offset(layout, at), bounds, strides, word, word, 0, -1)
-    tail = tile.get(operand.lane, 1) % operand.lanes if operand.strided else 0
+    rows = _row_walk(operand, layout, _lane_stride(operand, layout, word))
+    positions = tile.get(operand.lane, 1) * (tile.get(operand.rows, 1) if operand.rows else 1)
+    tail = positions % operand.lanes if operand.strided else 0
     written = operand.role.value in ("output", "partial")
     loops = _beat_loops(operand, layout, word, written=written)
     for dim in reversed(mapping.inner):
         if dim in reduced and written:
             continue
+        if operand.rows and dim in (operand.rows, operand.lane):
+            fixed = tail > 0 or rows.row_lanes > 0
+            if dim == operand.rows and (count[dim] > 1 or fixed):
+                loops.append(_Loop(count[dim], rows.stride, fixed))
+            continue
         loops += _dim_loops(operand, layout, dim, count, extents, word, masked=bool(tail))
     if operand.strided and not operand.lane and stream_lanes(acg, operand) > 1:
         tail = 1
         loops += [_Loop(1, 0, masked=True)]
-    return _made(operand, layout, word, at, loops, tail)
+    made = _made(operand, layout, word, at, loops, tail)
+    return replace(made, row_lanes=rows.row_lanes, row_step=rows.row_step, row_jump=rows.row_jump)
 
 
 def _made(
@@ -235,6 +254,39 @@ def stream_lanes(acg: Acg, operand: Operand) -> int:
         return stream.lanes
     run = operand.beat[-1][1] * operand.dtype.bytes
     return stream.lanes // max(1, run // acg.memory(operand.memory).word_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _RowWalk:
+    """How lanes run through rows: `stride` from beat to beat, see `Pattern` for the others."""
+
+    stride: int = 0
+    row_lanes: int = 0
+    row_step: int = 0
+    row_jump: int = 0
+
+
+def _row_walk(operand: Operand, layout: Layout, lane_stride: int) -> _RowWalk:
+    """Lanes run on without a jump where the next row follows at the lanes' distance."""
+    if not operand.rows:
+        return _RowWalk()
+    pitch = sum(
+        advance(layout, axis, index.coefficient(operand.rows))
+        for axis, index in enumerate(operand.indices)
+        if index.coefficient(operand.rows)
+    )
+    whole, step = divmod(operand.lanes, operand.row_lanes)
+    jump = pitch - operand.row_lanes * lane_stride
+    stride = whole * pitch + step * lane_stride
+    return _RowWalk(stride, operand.row_lanes, step, jump) if jump else _RowWalk(stride)
+
+
+def _counts(
+    mapping: Mapping, codelet: Codelet, acg: Acg, extents: dict[str, int], tile: Map[str, int]
+) -> dict[str, int]:
+    """Array steps of a launch along every dim."""
+    rows = rows_of(codelet, acg, binding_of(mapping))
+    return {d: steps_along(extents, rows, d, tile.get(d, 1)) for d in mapping.inner}
 
 
 def _beat_loops(operand: Operand, layout: Layout, word: int, *, written: bool) -> list[_Loop]:

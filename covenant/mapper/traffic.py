@@ -25,6 +25,7 @@ from covenant.mapper.placement import (
     granule,
     packed_blocks,
     padded_pitch,
+    plane_pitches,
     round_up,
 )
 from covenant.mapper.window_traffic import rows_of, tile_words, totals
@@ -274,14 +275,8 @@ def _spatial_columns(
         for i, s, beat in zip(indices, sizes, beats, strict=True)
     ]
     extents = [_extent(i, tiles) for i in indices]
-    pitch = 1
-    padded = False
-    for index, extent in zip(reversed(indices), reversed(extents), strict=True):
-        if operand.lane and operand.lane in index.dims:
-            wide = padded_pitch(pitch, index.coefficient(operand.lane), operand.lanes, memory)
-            padded |= wide != pitch
-            pitch = wide
-        pitch *= extent
+    pitches, plane = plane_pitches(operand, group.axes, extents, memory)
+    padded = any(p != prod(extents[i + 1 :]) for i, p in enumerate(pitches))
     whole = not padded and extents[-1] == sizes[-1]
 
     def cycles(spans: Sequence[_Span]) -> int:
@@ -294,7 +289,7 @@ def _spatial_columns(
         total += times * cycles(spans)
         words += times * prod(s.real for s in spans)
     return Columns(
-        pitch, total, cycles([k[1] for k in kinds]), cycles([k[2] for k in kinds]), words
+        plane, total, cycles([k[1] for k in kinds]), cycles([k[2] for k in kinds]), words
     )
 
 

@@ -20,6 +20,7 @@ from covenant.mapper.verify_form import form_of, reducing_step
 from covenant.mapper.verify_fusion import fusion_faults
 from covenant.mapper.verify_layout import Shape, stream_faults
 from covenant.mapper.verify_places import allocation_faults, placement_faults, residency_faults
+from covenant.mapper.verify_rows import row_faults, rows_of
 from covenant.mapper.verify_shapes import shapes_of
 
 
@@ -38,6 +39,7 @@ def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ..
         found = [Diagnostic("MAP010", f, span) for f in binding_faults(mapping, codelet, acg)]
     if not found:
         found += [Diagnostic("MAP011", f, span) for f in _nest_faults(mapping, codelet, acg)]
+        found += [Diagnostic("MAP011", f, span) for f in row_faults(mapping, codelet, acg)]
     if found:
         return tuple(found)
     shapes = shapes_of(mapping, codelet, acg)
@@ -193,5 +195,6 @@ def _stream_faults(
                 memory,
                 pace,
                 skipped,
+                rows_of(mapping, codelet, acg),
                 limited=not acg.divides_launches,
             )

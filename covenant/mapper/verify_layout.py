@@ -21,6 +21,7 @@ from covenant.codelets.ir import Codelet, Source
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.mapper.mapping import Layout, LayoutAxis, Loop, Mapping, Placement
+from covenant.mapper.verify_rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ def stream_faults(
     memory: Memory,
     steps: dict[str, int],
     reduced: frozenset[str],
+    rows: Rows | None,
     *,
     limited: bool,
 ) -> Iterator[str]:
@@ -197,7 +199,10 @@ def stream_faults(
     tail = {d: (codelet.extents[d] - 1) % full[d] + 1 for d in full}
     for tile in dict.fromkeys((tuple(full.items()), tuple(tail.items()))):
         loops: list[tuple[int, int, bool]] = []
-        walker = _Walker(placement.layout, shape, memory.word_bytes, steps, dict(tile))
+        walker = _Walker(placement.layout, shape, memory.word_bytes, steps, dict(tile), rows)
+        if walker.jumps and "wrap" not in stream.abilities:
+            yield f"stream of '{placement.port}' cannot jump from row to row"
+            return
         for bound, strides, masked in walker.loops(mapping.inner, reduced):
             if len(set(strides)) > 1:
                 yield f"stream of '{placement.port}' has no single stride over one of its loops"
@@ -225,11 +230,13 @@ class _Walker:
     word: int
     steps: dict[str, int]
     tile: dict[str, int]
+    rows: Rows | None
 
     def loops(
         self, inner: Sequence[str], reduced: frozenset[str]
     ) -> Iterator[tuple[int, list[int], bool]]:
-        """(bound, strides between its iterations, masked) of every loop."""
+        """(bound, strides between its iterations, masked) of every loop; one whose lanes jump from
+        row to row counts as masked."""
         shape = self.shape
         yield from self._beat()
         skipping = bool(shape.record_bytes)
@@ -237,6 +244,11 @@ class _Walker:
         block = self.word // shape.dtype.bytes
         for dim in reversed(inner):
             if dim in reduced and (shape.written or shape.record_bytes or shape.pace):
+                continue
+            if self.rows is not None and dim == self.rows.row:
+                yield from self._row_loop(self.rows, skipping=skipping)
+                continue
+            if self.rows is not None and dim == self.rows.lane:
                 continue
             unit = self.steps.get(dim, 1)
             if dim == packed and not shape.written:
@@ -256,6 +268,46 @@ class _Walker:
                 yield bound, self._strides(dim, unit, bound), masked
         if shape.spare_lanes:
             yield 1, [], True
+
+    def _row_loop(self, rows: Rows, *, skipping: bool) -> Iterator[tuple[int, list[int], bool]]:
+        """The one loop over rows and lanes. Beats start at multiples of the width; in a row and
+        from row to row distances must be constant."""
+        shape = self.shape
+        positions = self.tile[rows.row] * rows.length
+        bound = -(-positions // rows.width)
+        if shape.axis(rows.row) < 0:
+            if bound > 1 and not skipping:
+                yield bound, [0] * (bound - 1), False
+            return
+        lanes = self._strides(rows.lane, 1, rows.length)
+        pitches = self._strides(rows.row, 1, self.tile[rows.row])
+        masked = positions % rows.width != 0
+        if len(set(lanes)) > 1 or len(set(pitches)) > 1:
+            yield bound, [*lanes, *pitches], masked
+        elif self.jumps:
+            yield bound, [], True
+        elif bound > 1 or masked:
+            starts = self._places(rows)[:: rows.width]
+            yield bound, [b - a for a, b in pairwise(starts)], masked
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the distance between neighbouring positions differs at the end of a row."""
+        rows = self.rows
+        if rows is None or self.shape.axis(rows.row) < 0:
+            return False
+        return len({b - a for a, b in pairwise(self._places(rows))}) > 1
+
+    def _places(self, rows: Rows) -> list[int]:
+        """Offsets of all positions of a launch in the order of its lanes."""
+        positions = range(self.tile[rows.row] * rows.length)
+        return [
+            self._place(rows.row, p // rows.length) + self._place(rows.lane, p % rows.length)
+            for p in positions
+        ]
+
+    def _place(self, dim: str, at: int) -> int:
+        return _offset(self.layout, [a.coefficient(dim) * at for a in self.shape.indices])
 
     def _beat(self) -> Iterator[tuple[int, list[int], bool]]:
         shape = self.shape

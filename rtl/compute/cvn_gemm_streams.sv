@@ -10,6 +10,7 @@ module cvn_gemm_streams
   import cvn_pkg::reg_t, cvn_pkg::reg_write_t, cvn_pkg::sem_mask_t;
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
   import cvn_pkg::stream_regs, cvn_pkg::StreamPlain, cvn_pkg::StreamLanes, cvn_pkg::StreamPixels;
+  import cvn_pkg::StreamRows;
 #(
   parameter int unsigned M                 = 0,
   parameter int unsigned N                 = 0,
@@ -20,6 +21,8 @@ module cvn_gemm_streams
   parameter int unsigned LoopsC            = 0,
   parameter int unsigned LoopsP            = 0,
   parameter int unsigned LoopsY            = 0,
+  /// Whether the lanes of a may run through several rows.
+  parameter bit          WrapA             = 1'b0,
   parameter int unsigned FifoDepthA        = 0,
   parameter int unsigned FifoDepthB        = 0,
   parameter int unsigned FifoDepthC        = 0,
@@ -83,6 +86,7 @@ module cvn_gemm_streams
   output logic                  y_ready_o,
   input  word_t                 y_i[M]
 );
+  localparam cvn_pkg::stream_layout_e LayoutA = WrapA ? StreamRows : StreamPixels;
   localparam int unsigned FirstB = LanesA;
   localparam int unsigned FirstC = FirstB + LanesB;
   localparam int unsigned FirstP = FirstC + M;
@@ -97,8 +101,8 @@ module cvn_gemm_streams
     .FifoDepth    (FifoDepthA),
     .AddressDepth (AddressDepth),
     .QueueDepth   (QueueDepth),
-    .Layout       (StreamPixels),
-    .ResetValue   (ResetValue[OffsetA+:stream_regs(StreamPixels, LoopsA)]),
+    .Layout       (LayoutA),
+    .ResetValue   (ResetValue[OffsetA+:stream_regs(LayoutA, LoopsA)]),
     .Offset       (OffsetA),
     .WaitMask     (WaitA),
     .PostMask     (PostA)

@@ -33,11 +33,17 @@ package cvn_pkg;
     word_t rdata;
   } tcdm_rsp_t;
 
+  /// Most pixels in one beat of a stream.
+  localparam int unsigned MaxPixels = 32;
+
   /// Addresses of one stream beat, in words: pixel g of the beat starts at addr + g * lane_stride,
-  /// its word w at w * word_stride behind. Pixels from `lanes` on are masked.
+  /// its word w at w * word_stride behind. Pixels from `lanes` on are masked. A pixel whose bit in
+  /// `starts` is set begins a row: it and all behind it lie `row_jump` further.
   typedef struct packed {
     logic        last;  // last beat of the job
     logic [15:0] lanes;
+    logic [MaxPixels-1:0] starts;
+    logic [31:0] row_jump;
     logic [31:0] word_stride;
     logic [31:0] lane_stride;
     logic [31:0] addr;
@@ -109,7 +115,8 @@ package cvn_pkg;
   typedef enum int unsigned {
     StreamPlain  = 1,  // base; lanes are consecutive words
     StreamLanes  = 4,  // base, lane_stride, tail_loop, tail_lanes
-    StreamPixels = 5   // base, lane_stride, word_stride, tail_loop, tail_lanes
+    StreamPixels = 5,  // base, lane_stride, word_stride, tail_loop, tail_lanes
+    StreamRows   = 8   // as StreamPixels, then row_lanes, row_step, row_jump
   } stream_layout_e;
 
   /// Number of registers of a stream: those of its layout, then bounds, then strides.

@@ -37,6 +37,7 @@ module cvn_address_queue
   localparam int unsigned IndexBits = (Depth > 1) ? $clog2(Depth) : 1;
   typedef logic [IndexBits:0] pointer_t;
   typedef logic [IndexBits-1:0] index_t;
+  typedef logic [cvn_pkg::MaxPixels-1:0] starts_t;
 
   stream_beat_t beats_q[Depth];
   pointer_t write_d, write_q, oldest_d, oldest_q;
@@ -45,11 +46,15 @@ module cvn_address_queue
   logic push, retire;
   logic [Lanes-1:0] passed, ahead;
 
-  // The multiplications have a constant factor.
-  function automatic reg_t lane_address(input int unsigned lane, input reg_t addr,
-                                        input reg_t lane_stride, input reg_t word_stride);
-    return addr + reg_t'(lane / LanesPerPixel) * lane_stride
-                + reg_t'(lane % LanesPerPixel) * word_stride;
+  // Words from a beat's address to a lane's. The first two multiplications have a constant factor,
+  // the third one that is no more than the pixel's number.
+  function automatic reg_t lane_offset(input int unsigned lane, input reg_t lane_stride,
+                                       input reg_t word_stride, input starts_t starts,
+                                       input reg_t row_jump);
+    starts_t begun;
+    begun = starts & starts_t'((64'd2 << (lane / LanesPerPixel)) - 64'd1);
+    return reg_t'(lane / LanesPerPixel) * lane_stride
+           + reg_t'(lane % LanesPerPixel) * word_stride + reg_t'($countones(begun)) * row_jump;
   endfunction
 
   assign beat_ready_o = pointer_t'(write_q - oldest_q) != pointer_t'(Depth);
@@ -63,12 +68,15 @@ module cvn_address_queue
       valid_o[l] = (lane_q[l] != write_q) || push;
       if (lane_q[l] == write_q) begin
         masked_o[l] = 32'(beat_i.lanes) <= l / LanesPerPixel;
-        addr_o[l]   = lane_address(l, beat_i.addr, beat_i.lane_stride, beat_i.word_stride);
+        addr_o[l]   = beat_i.addr + lane_offset(l, beat_i.lane_stride, beat_i.word_stride,
+                                                beat_i.starts, beat_i.row_jump);
       end else begin
         masked_o[l] = 32'(beats_q[index_t'(lane_q[l])].lanes) <= l / LanesPerPixel;
-        addr_o[l]   = lane_address(l, beats_q[index_t'(lane_q[l])].addr,
-                                   beats_q[index_t'(lane_q[l])].lane_stride,
-                                   beats_q[index_t'(lane_q[l])].word_stride);
+        addr_o[l]   = beats_q[index_t'(lane_q[l])].addr
+                      + lane_offset(l, beats_q[index_t'(lane_q[l])].lane_stride,
+                                    beats_q[index_t'(lane_q[l])].word_stride,
+                                    beats_q[index_t'(lane_q[l])].starts,
+                                    beats_q[index_t'(lane_q[l])].row_jump);
       end
     end
   end

@@ -53,7 +53,7 @@ module cvn_read_engine
   logic job_valid, job_ready, job_done;
   reg_t [NumRegs-1:0] regs;
   logic [7:0] local_addr;
-  reg_t lane_stride, word_stride, tail_loop, tail_lanes;
+  reg_t lane_stride, word_stride, tail_loop, tail_lanes, row_lanes, row_step, row_jump;
 
   assign local_addr = write_i.addr - 8'(Offset);
 
@@ -102,6 +102,16 @@ module cvn_read_engine
     assign tail_lanes  = regs[4];
   end
 
+  if (Layout == cvn_pkg::StreamRows) begin : gen_rows
+    assign row_lanes = regs[5];
+    assign row_step  = regs[6];
+    assign row_jump  = regs[7];
+  end else begin : gen_row
+    assign row_lanes = '0;
+    assign row_step  = '0;
+    assign row_jump  = '0;
+  end
+
   cvn_stream_reader #(
     .Lanes        (Lanes),
     .LanesPerPixel(LanesPerPixel),
@@ -120,6 +130,9 @@ module cvn_read_engine
     .word_stride_i(word_stride),
     .tail_loop_i  (tail_loop),
     .tail_lanes_i (tail_lanes),
+    .row_lanes_i  (row_lanes),
+    .row_step_i   (row_step),
+    .row_jump_i   (row_jump),
     .bound_i      (regs[Header+:Loops]),
     .stride_i     (regs[Header+Loops+:Loops]),
     .tcdm_req_o   (tcdm_req_o),

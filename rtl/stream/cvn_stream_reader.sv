@@ -33,6 +33,9 @@ module cvn_stream_reader
   input  reg_t             word_stride_i,
   input  reg_t             tail_loop_i,
   input  reg_t             tail_lanes_i,
+  input  reg_t             row_lanes_i,
+  input  reg_t             row_step_i,
+  input  reg_t             row_jump_i,
   input  reg_t [Loops-1:0] bound_i,
   input  reg_t [Loops-1:0] stride_i,
 
@@ -50,7 +53,8 @@ module cvn_stream_reader
   word_t lane_data[Lanes];
 
   cvn_agu #(
-    .Loops(Loops)
+    .Loops (Loops),
+    .Pixels(Lanes / LanesPerPixel)
   ) i_agu (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
@@ -62,6 +66,9 @@ module cvn_stream_reader
     .word_stride_i(word_stride_i),
     .tail_loop_i  (tail_loop_i),
     .tail_lanes_i (tail_lanes_i),
+    .row_lanes_i  (row_lanes_i),
+    .row_step_i   (row_step_i),
+    .row_jump_i   (row_jump_i),
     .bound_i      (bound_i),
     .stride_i     (stride_i),
     .valid_o      (beat_valid),

@@ -47,7 +47,8 @@ module cvn_stream_writer
   word_t lane_data[Lanes];
 
   cvn_agu #(
-    .Loops(Loops)
+    .Loops (Loops),
+    .Pixels(1)
   ) i_agu (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),
@@ -59,6 +60,9 @@ module cvn_stream_writer
     .word_stride_i('0),
     .tail_loop_i  (tail_loop_i),
     .tail_lanes_i (tail_lanes_i),
+    .row_lanes_i  ('0),
+    .row_step_i   ('0),
+    .row_jump_i   ('0),
     .bound_i      (bound_i),
     .stride_i     (stride_i),
     .valid_o      (beat_valid),

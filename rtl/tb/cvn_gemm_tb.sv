@@ -57,7 +57,7 @@ module cvn_gemm_tb
 );
   localparam int unsigned Loops = 6;
   localparam int unsigned LoopsPlain = 4;
-  localparam int unsigned OffsetB = stream_regs(StreamPixels, Loops);
+  localparam int unsigned OffsetB = stream_regs(StreamRows, Loops);
   localparam int unsigned OffsetC = OffsetB + stream_regs(StreamPlain, LoopsPlain);
   localparam int unsigned OffsetP = OffsetC + stream_regs(StreamLanes, Loops);
   localparam int unsigned OffsetY = OffsetP + stream_regs(StreamPlain, LoopsPlain);
@@ -81,7 +81,7 @@ module cvn_gemm_tb
     reset_values[OffsetY+1] = 32'd8;
     reset_values[OffsetY+3] = 32'd65535;
     for (int unsigned i = 0; i < Loops; i++) begin
-      reset_values[5+i] = 32'd1;
+      reset_values[8+i] = 32'd1;
       reset_values[OffsetC+4+i] = 32'd1;
       reset_values[OffsetY+4+i] = 32'd1;
     end
@@ -170,6 +170,7 @@ module cvn_gemm_tb
     .LoopsC           (Loops),
     .LoopsP           (LoopsPlain),
     .LoopsY           (Loops),
+    .WrapA            (1'b1),
     .FifoDepthA       (FifoDepth),
     .FifoDepthB       (FifoDepth),
     .FifoDepthC       (4),

@@ -46,13 +46,14 @@ package cvn_cfg_pkg;
   localparam int unsigned GemmFifoDepthC[1] = '{4};
   localparam int unsigned GemmFifoDepthP[1] = '{4};
   localparam int unsigned GemmFifoDepthY[1] = '{4};
-  localparam int unsigned NumGemmRegs[1] = '{78};
+  localparam int unsigned GemmWrapA[1] = '{1};
+  localparam int unsigned NumGemmRegs[1] = '{81};
   localparam int unsigned GemmOffsetA[1] = '{0};
-  localparam int unsigned GemmOffsetB[1] = '{17};
-  localparam int unsigned GemmOffsetC[1] = '{26};
-  localparam int unsigned GemmOffsetP[1] = '{42};
-  localparam int unsigned GemmOffsetY[1] = '{51};
-  localparam int unsigned GemmOffsetArray[1] = '{67};
+  localparam int unsigned GemmOffsetB[1] = '{20};
+  localparam int unsigned GemmOffsetC[1] = '{29};
+  localparam int unsigned GemmOffsetP[1] = '{45};
+  localparam int unsigned GemmOffsetY[1] = '{54};
+  localparam int unsigned GemmOffsetArray[1] = '{70};
   localparam cvn_pkg::sem_mask_t GemmWaitA[1] = '{cvn_pkg::NumSemaphores'(1)};
   localparam cvn_pkg::sem_mask_t GemmPostA[1] = '{cvn_pkg::NumSemaphores'(2)};
   localparam cvn_pkg::sem_mask_t GemmWaitB[1] = '{cvn_pkg::NumSemaphores'(4)};
@@ -63,7 +64,7 @@ package cvn_cfg_pkg;
   localparam cvn_pkg::sem_mask_t GemmPostP[1] = '{cvn_pkg::NumSemaphores'(32)};
   localparam cvn_pkg::sem_mask_t GemmWaitY[1] = '{cvn_pkg::NumSemaphores'(640)};
   localparam cvn_pkg::sem_mask_t GemmPostY[1] = '{cvn_pkg::NumSemaphores'(320)};
-  localparam cvn_pkg::reg_t [77:0] GemmReset[1] = '{{
+  localparam cvn_pkg::reg_t [80:0] GemmReset[1] = '{{
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'hffff,
@@ -73,7 +74,8 @@ package cvn_cfg_pkg;
     32'hffff, 32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
-    32'h1, 32'hffff, 32'h0, 32'h8, 32'h8, 32'h0}};
+    32'h1, 32'h0, 32'h0, 32'h0, 32'hffff, 32'h0, 32'h8, 32'h8,
+    32'h0}};
   localparam int unsigned NumVectors = 1;
   localparam int unsigned VectorM[1] = '{8};
   localparam int unsigned VectorRequantiseColumns[1] = '{4};

@@ -21,6 +21,7 @@ from covenant.mapper.mapping import Status
 from covenant.mapper.objective import parse_objective
 from covenant.mapper.solve import solve
 from covenant.mapper.space import space_of
+from covenant.mapper.variants import variants
 from covenant.mapper.windows import fused_forms
 from exhaustive_search import RANKS, Best, Walk, better
 from mapper_samples import conv, first_chain, gemm, snax
@@ -95,12 +96,12 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Walk]]:
 def _walks(codelet: Codelet, acg: Acg) -> list[Walk]:
     """A walk over the space of every binding, of fused forms too."""
     plain = match(codelet, acg).bindings
-    walks = [Walk(space_of(codelet, acg, b)) for b in plain]
+    walks = [Walk(space_of(codelet, acg, b)) for b in variants(codelet, acg, plain)]
     fused = fused_forms(codelet, acg, plain)
     return walks + [Walk(space_of(f.codelet, acg, f.binding)) for f in fused]
 
 
-FEW = [(1, 4, 4, 3, 2, 1), (3, 4, 4, 3, 1, 0), (3, 2, 5, 5, 2, 2)]
+FEW = [(1, 4, 4, 3, 2, 1), (2, 4, 4, 3, 1, 0), (3, 2, 5, 5, 2, 2)]
 """Channels, filters, size, kernel, stride, pad of layers whose best mapping has fused dims."""
 
 

@@ -19,7 +19,10 @@ Registers = Mapping[str, int]
 
 LOOPS = {"a": 6, "b": 4, "acc": 6, "p": 4, "y": 6}
 _HEADERS = {
-    "a": ("base", "lane_stride", "word_stride", "tail_loop", "tail_lanes"),
+    "a": (
+        *("base", "lane_stride", "word_stride", "tail_loop", "tail_lanes"),
+        *("row_lanes", "row_step", "row_jump"),
+    ),
     "b": ("base",),
     "acc": ("base", "lane_stride", "tail_loop", "tail_lanes"),
     "p": ("base",),
@@ -85,11 +88,28 @@ def beat_words(registers: Registers, stream: str, pixels: int, words: int) -> tu
     base = registers[f"{stream}.base"] + np.tensordot(np.array(strides), index, 1)
     lane = np.arange(pixels)[:, None] * registers.get(f"{stream}.lane_stride", 8 * words)
     word = np.arange(words)[None, :] * registers.get(f"{stream}.word_stride", 8)
-    addresses = (base[:, None, None] + lane + word) // 8
     tail_loop = registers.get(f"{stream}.tail_loop", 0)
+    rows = passed_rows(
+        index[tail_loop],
+        pixels,
+        registers.get(f"{stream}.row_lanes", 0),
+        registers.get(f"{stream}.row_step", 0),
+    )
+    jumps = rows * registers.get(f"{stream}.row_jump", 0)
+    addresses = (base[:, None, None] + jumps[:, :, None] + lane + word) // 8
     is_tail = index[tail_loop] == bounds[tail_loop] - 1
     limit = np.where(is_tail, registers.get(f"{stream}.tail_lanes", 65535), 65535)
     return addresses, np.arange(pixels)[None, :] < limit[:, None]
+
+
+def passed_rows(turn: Ints, pixels: int, row_lanes: int, row_step: int) -> Ints:
+    """Row ends between the first pixel of a job and every pixel (beats, pixels), where the loop of
+    the lanes is in iteration `turn` and moves by `row_step` columns on top of whole rows."""
+    if not row_lanes:
+        return np.zeros((turn.size, pixels), np.int64)
+    columns = turn[:, None] * row_step + np.arange(pixels)[None, :]
+    result: Ints = columns // row_lanes
+    return result
 
 
 def _read(memory: Words, registers: Registers, stream: str, pixels: int, words: int) -> Words:

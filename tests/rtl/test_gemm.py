@@ -127,6 +127,13 @@ def write_records(
         memory[start : start + shape.n] = bias | scale.astype(np.uint64) << np.uint64(32)
 
 
+def random_rows(rng: np.random.Generator) -> dict[str, int]:
+    """Lanes in one endless row, or in rows of any length, also shorter than a beat."""
+    lanes = int(rng.integers(1, 20)) if rng.random() < 0.6 else 0
+    step = int(rng.integers(0, lanes)) if lanes else 0
+    return {"row_lanes": lanes, "row_step": step, "row_jump": 8 * int(rng.integers(0, 4))}
+
+
 def random_job(
     rng: np.random.Generator, memory: Words, shape: Shape, slot: int, slots: int
 ) -> dict[str, int]:
@@ -158,9 +165,10 @@ def random_job(
         return int(rng.integers(0, (read_bytes - size) // 8)) * 8
 
     tail = {"tail_loop": 2 if m_outside else 1, "tail_lanes": int(rng.integers(1, shape.m + 2))}
-    registers |= stream(
-        "a", place(tm * beats * shape.m * pixel), a_loops, lane_stride=pixel, word_stride=8, **tail
-    )
+    rows = random_rows(rng)
+    extent = tm * beats * shape.m * pixel + (tm + tn + shape.m) * rows["row_jump"]
+    header = {"lane_stride": pixel, "word_stride": 8, **tail, **rows}
+    registers |= stream("a", place(extent), a_loops, **header)
     registers |= stream("b", place(tn * steps * b_step), b_loops)
     records = place(tn * record)
     write_records(memory, records, tn, shape, rng)

@@ -9,11 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from rtl.bench import Bench
+from rtl.gemm_model import passed_rows
 
 pytestmark = pytest.mark.rtl
 
 PIXELS, PER_PIXEL, LOOPS, BANKS, WORDS = 4, 2, 3, 16, 1024
 LANES = PIXELS * PER_PIXEL
+ROWS = ("row_lanes", "row_step", "row_jump")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class Job:
     tail_lanes: int
     bounds: tuple[int, ...]
     strides: tuple[int, ...]
+    row_lanes: int = 0
+    row_step: int = 0
+    row_jump: int = 0
 
     def beats(self, per_pixel: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Word addresses (beats, lanes) and whether each lane is enabled."""
@@ -35,7 +40,10 @@ class Job:
         lanes = np.arange(LANES)
         pixel, word = lanes // per_pixel, lanes % per_pixel
         offset = pixel * self.lane_stride + word * (self.word_stride if per_pixel > 1 else 0)
-        tail = index[self.tail_loop] == self.bounds[self.tail_loop] - 1
+        turn = index[self.tail_loop]
+        rows = passed_rows(turn, LANES // per_pixel, self.row_lanes, self.row_step)
+        offset = offset + self.row_jump * rows[:, pixel]
+        tail = turn == self.bounds[self.tail_loop] - 1
         limit = np.where(tail, self.tail_lanes, LANES)
         return (base[:, None] + offset) // 8, pixel[None, :] < limit[:, None]
 
@@ -49,7 +57,8 @@ class Streams:
             ports |= {f"{side}_valid_i": 1, f"{side}_ready_o": 1}
             for name in ("base", "lane_stride", "tail_loop", "tail_lanes", "bound", "stride"):
                 ports[f"{side}_{name}_i"] = 32
-        ports |= {"read_word_stride_i": 32, "stall_i": 9, "noise_i": 9}
+        ports |= {f"read_{name}_i": 32 for name in ("word_stride", *ROWS)}
+        ports |= {"stall_i": 9, "noise_i": 9}
         ports |= {"host_valid_i": 1, "host_write_i": 1, "host_addr_i": 32}
         ports |= {"host_wdata_i": 64, "host_rdata_o": 64}
         parameters = {"Pixels": PIXELS, "LanesPerPixel": PER_PIXEL, "Loops": LOOPS}
@@ -82,8 +91,8 @@ class Streams:
         values = {"base": job.base, "lane_stride": job.lane_stride}
         values |= {"tail_loop": job.tail_loop, "tail_lanes": job.tail_lanes}
         if side == "read":
-            values["word_stride"] = job.word_stride
-        self.bench.set(**{f"{side}_{name}_i": value for name, value in values.items()})
+            values |= {name: getattr(job, name) for name in ("word_stride", *ROWS)}
+        self.bench.set(**{f"{side}_{name}_i": value & 0xFFFFFFFF for name, value in values.items()})
         self.bench[f"{side}_bound_i"][:] = job.bounds
         self.bench[f"{side}_stride_i"][:] = np.array(job.strides, np.int64).astype(np.uint32)
 
@@ -119,6 +128,10 @@ def random_jobs(rng: np.random.Generator) -> tuple[Job, Job]:
     strides = tuple(int(rng.integers(-6, 7)) * 8 for _ in range(LOOPS))
     tail_loop, tail = int(rng.integers(0, LOOPS)), int(rng.integers(0, PIXELS + 1))
     low = sum(min(0, s * (b - 1)) for s, b in zip(strides, bounds, strict=True))
+    row_lanes = int(rng.integers(0, 10))
+    row_step = int(rng.integers(0, row_lanes)) if row_lanes else 0
+    row_jump = 8 * int(rng.integers(-4, 20))
+    low += min(0, row_jump) * (PIXELS + bounds[tail_loop])
     read = Job(
         -low + 8 * int(rng.integers(0, 40)),
         8 * int(rng.integers(0, 20)),
@@ -127,6 +140,9 @@ def random_jobs(rng: np.random.Generator) -> tuple[Job, Job]:
         tail,
         bounds,
         strides,
+        row_lanes,
+        row_step,
+        row_jump,
     )
     # The same beats, in another loop order, every word at an address of its own.
     dense, step = [0] * LOOPS, 8 * LANES

@@ -217,7 +217,7 @@ def _check_stream_attributes(acg: Acg, transfer: Transfer, findings: Findings) -
     if transfer.name not in records and findings.places.node(*at, "lanes") is not None:
         message = f"`lanes` of '{transfer.name}' follow from the tile of its port"
         findings.report_key("ACG026", (*at, "lanes"), message, "remove it")
-    _check_abilities(transfer, ("tail",), "a stream", findings)
+    _check_abilities(transfer, ("tail", "wrap"), "a stream", findings)
     if transfer.name not in records and not _carried(acg, transfer.name):
         message = f"no port or record uses the stream '{transfer.name}'"
         repair = f"write `stream: {transfer.name}` at a port, or remove the stream"

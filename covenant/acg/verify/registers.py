@@ -2,7 +2,8 @@
 
 In: a graph whose references resolve. Out: findings ACG059 to ACG061, ACG064. The vocabulary of a
 unit follows from its nodes: per streamed port or record `base`, `lane_stride`, `word_stride`,
-`tail_loop`, `tail_lanes`, `bound[i]`, `stride[i]`; for a DMA `src.base`, `dst.base`, `run`, …
+`tail_loop`, `tail_lanes`, `row_lanes`, `row_step`, `row_jump`, `bound[i]`, `stride[i]`; for a DMA
+`src.base`, `dst.base`, `run`, …
 """
 
 from __future__ import annotations
@@ -119,6 +120,10 @@ def _stream_words(prefix: str, stream: Transfer, words: Vocabulary) -> None:
     if "tail" in stream.abilities:
         reason = f"'{stream.name}' has the ability 'tail'"
         words.needed.update(dict.fromkeys((f"{prefix}.tail_loop", f"{prefix}.tail_lanes"), reason))
+    if "wrap" in stream.abilities:
+        reason = f"'{stream.name}' has the ability 'wrap'"
+        quantities = ("lane_stride", "tail_loop", "row_lanes", "row_step", "row_jump")
+        words.needed.update(dict.fromkeys((f"{prefix}.{q}" for q in quantities), reason))
     words.possible.extend((f"{prefix}.lane_stride", f"{prefix}.word_stride"))
 
 

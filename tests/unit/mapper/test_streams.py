@@ -54,13 +54,18 @@ def _beats(
     reduced = reduction_dims(codelet)
     dims = [d for d in mapping.inner if not (written and d in reduced)]
     whole = granule(operand, word)
+    row, lane_dim = mapping.steps[0].rows, binding_of(mapping).dim("m")
     ranges = []
     for dim in dims:
         step = whole if dim == operand.packed and not written else extents[dim]
-        ranges.append(range(0, tile[dim], step))
+        if dim == row:
+            ranges.append(range(0, tile[row] * tile[lane_dim], extents[lane_dim]))
+        else:
+            ranges.append(range(0, 1 if row and dim == lane_dim else tile[dim], step))
     beats = []
     for point in itertools.product(*ranges):
         at = dict.fromkeys(codelet.extents, 0) | dict(zip(dims, point, strict=True))
+        first = at.get(row, 0)
         parts = [0]
         if written:
             parts = list(range(0, operand.beat[-1][1], operand.block(word)))
@@ -71,7 +76,11 @@ def _beats(
             for lane in range(operand.lanes if operand.strided else 1):
                 here = dict(at)
                 here[operand.packed] += part
-                if operand.lane:
+                if row and operand.lane:
+                    here[row], here[lane_dim] = divmod(first + lane, tile[lane_dim])
+                    if here[row] >= tile[row]:
+                        continue
+                elif operand.lane:
                     here[operand.lane] += lane
                     if here[operand.lane] >= tile[operand.lane]:
                         continue
@@ -119,7 +128,14 @@ def _expand(found: Pattern, operand: Operand) -> list[list[int]]:
             and inner_first[found.tail_loop] == found.bounds[found.tail_loop] - 1
         ):
             enabled = found.tail_lanes
-        beats.append([base + lane * found.lane_stride for lane in range(enabled)])
+        column = 0
+        if found.row_lanes:
+            column = inner_first[found.tail_loop] * found.row_step
+        jumps = [
+            (column + lane) // found.row_lanes * found.row_jump if found.row_lanes else 0
+            for lane in range(enabled)
+        ]
+        beats.append([base + n * found.lane_stride + jump for n, jump in enumerate(jumps)])
     return beats
 
 

@@ -164,11 +164,11 @@ MUTANTS: dict[str, tuple[str, Change]] = {
     "other_role": ("MAP012", lambda m: _port(m, "y", role=Role.PARTIAL)),
     "other_dtype": ("MAP012", lambda m: _port(m, "a", dtype=DType.INT32)),
     "other_memory": ("MAP012", lambda m: _port(m, "b", memory="dram")),
-    "tile_overlaps_itself": ("MAP012", lambda m: _layout(m, "a", lambda x: _stretch(x, 3, -8))),
+    "tile_overlaps_itself": ("MAP012", lambda m: _layout(m, "a", lambda x: _stretch(x, 3, -64))),
     "tile_pitch_no_words": ("MAP012", lambda m: _layout(m, "a", lambda x: _stretch(x, 3, 4))),
     "tile_bytes_short": (
         "MAP012",
-        lambda m: _layout(m, "a", lambda x: replace(x, bytes=x.bytes - 8)),
+        lambda m: _layout(m, "a", lambda x: replace(x, bytes=x.bytes - 64)),
     ),
     "home_bytes_short": ("MAP012", lambda m: _home(m, "y", lambda x: replace(x, bytes=8))),
     "home_overlaps_itself": ("MAP012", lambda m: _home(m, "a", lambda x: _stretch(x, 3, -8))),
