@@ -38,6 +38,11 @@ def prepare(codelet: Codelet, acg: Acg, objective: str = "latency", seed: int = 
     """Map and lower a codelet with random constants and inputs."""
     wanted = parse_objective(objective)
     mapping = solve(codelet, acg, objective=wanted, time_limit_seconds=60)
+    return lowered(codelet, mapping, acg, seed)
+
+
+def lowered(codelet: Codelet, mapping: LayerMapping, acg: Acg, seed: int) -> Ready:
+    """The image of a mapping, with random constants and inputs."""
     rng = np.random.default_rng(seed)
     drawn = tensors(codelet, Role.CONSTANT, rng)
     even = {t.name for t in codelet.tensors if t.uniform}

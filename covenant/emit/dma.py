@@ -88,9 +88,18 @@ def fill(
     yield from _descriptors(Side(far.layout, far.origin, 0), near, (run, stride), rest, loops)
 
 
-def rows(far: Side, near: Side, counts: tuple[int, ...], cell: int, word: int, span: Span) -> Rows:
-    """What moves `counts` elements per axis, not yet cut into launches."""
-    steps = _steps(far, near, counts, span)
+def rows(
+    far: Side,
+    near: Side,
+    counts: tuple[int, ...],
+    room: tuple[int, ...],
+    cell: int,
+    word: int,
+    span: Span,
+) -> Rows:
+    """What moves `counts` elements per axis, not yet cut into launches. room: elements per axis
+    from the first one on that the tensor has at all, packed blocks rounded up."""
+    steps = _steps(far, near, counts, span, room)
     return _rows(far, near, steps, cell, word, span)
 
 
@@ -115,17 +124,30 @@ def _digits(layout: Layout, axis: int) -> list[LayoutAxis]:
     return digits[:1] + [a for a in digits[1:] if a.extent > 1]
 
 
-def _steps(far: Side, near: Side, counts: tuple[int, ...], span: Span) -> list[Step]:
+def _steps(
+    far: Side,
+    near: Side,
+    counts: tuple[int, ...],
+    span: Span,
+    room: tuple[int, ...] | None = None,
+) -> list[Step]:
     """One step per digit with more than one position, smallest off-chip stride first."""
     steps: list[Step] = []
     for axis, count in enumerate(counts):
         outer, inner = _digits(far.layout, axis), _digits(near.layout, axis)
-        steps += _axis_steps(outer, inner, (far.origin[axis], near.origin[axis]), count, span)
+        most = room[axis] if room else None
+        origin = (far.origin[axis], near.origin[axis])
+        steps += _axis_steps(outer, inner, origin, count, span, most)
     return sorted((s for s in steps if s.count > 1), key=lambda s: (s.far, s.near))
 
 
 def _axis_steps(
-    far: list[LayoutAxis], near: list[LayoutAxis], origin: tuple[int, int], count: int, span: Span
+    far: list[LayoutAxis],
+    near: list[LayoutAxis],
+    origin: tuple[int, int],
+    count: int,
+    span: Span,
+    room: int | None,
 ) -> Iterator[Step]:
     strides = {a.step: a for a in near}
     for position, digit in enumerate(far):
@@ -141,6 +163,7 @@ def _axis_steps(
             raise _unaligned(origin, digit, span)
         if digit.step > 1 or len(far) > 1:
             count = min(near_extent, digit.extent - origin[0] // digit.step)
+            count = count if room is None else min(count, -(-room // digit.step))
         yield Step(count, digit.stride, near_stride)
     for left in strides.values():
         if left.extent > 1 and (far or count > 1):

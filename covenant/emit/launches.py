@@ -90,6 +90,8 @@ class Launcher:
         return rounded
 
     def _stream(self, prefix: str, port: str, tile: dict[str, int]) -> Iterator[tuple[str, int]]:
+        if prefix == self.output:
+            check_width(self.operands[port], self.acg, self.unit)
         shape = pattern(self.mapping, self.codelet, self.acg, port, tile)
         loops = 0
         while self.unit.register(f"{prefix}.bound[{loops}]") is not None:
@@ -105,7 +107,7 @@ class Launcher:
         masked = shape.tail_lanes >= 0
         if masked or shape.row_lanes:
             optional.append(("tail_loop", shape.tail_loop))
-        optional.append(("tail_lanes", shape.tail_lanes if masked else self._no_mask(prefix)))
+        optional.append(("tail_lanes", shape.tail_lanes if masked else self._no_mask(prefix, port)))
         optional.append(("row_lanes", shape.row_lanes))
         if shape.row_lanes:
             optional += [("row_step", shape.row_step), ("row_jump", shape.row_jump)]
@@ -118,9 +120,10 @@ class Launcher:
             if used:
                 yield (f"{prefix}.stride[{i}]", shape.strides[i])
 
-    def _no_mask(self, prefix: str) -> int:
+    def _no_mask(self, prefix: str, port: str) -> int:
+        """At least all lanes: the value after a program start where that says so."""
         register = self.unit.register(f"{prefix}.tail_lanes")
-        return register.reset if register else 0
+        return max(register.reset if register else 0, self.operands[port].lanes)
 
     def addresses(
         self, index: Index, slots: dict[str, int], watched: dict[str, Index], sums: Sums
@@ -145,3 +148,18 @@ class Launcher:
             at = tuple(axis.evaluate(origin) - axis.constant for axis in axes)
             known = self.offsets[key] = dma.offset(placement.layout, at)
         return known
+
+
+def check_width(operand: Operand, acg: Acg, unit: ControlUnit) -> None:
+    """Raise where results of a reduction in the node would be written as parts of words."""
+    beat = operand.beat[-1][1] * operand.dtype.bytes
+    word = acg.memory(operand.memory).word_bytes
+    if beat < word:
+        raise fail(
+            "EMI005",
+            f"'{operand.port}' leaves in pieces of {beat} bytes, '{operand.memory}' is written in "
+            f"words of {word}",
+            acg.transfer(operand.stream).span,
+            f"give '{operand.packed}' of unit '{unit.name}' more elements per step, or "
+            f"'{operand.memory}' narrower words",
+        )

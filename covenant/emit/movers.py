@@ -47,13 +47,15 @@ class Lies:
 @dataclass(slots=True)
 class Mover:
     """Moves tiles of one placement one way. padded: the outer tile holds its padding too; fills:
-    this transfer writes it."""
+    this transfer writes it. room: indices per axis that the tensor has, with those that fill packed
+    blocks and the padding behind it."""
 
     placement: Placement
     operand: Operand
     transfer: Transfer
     unit: ControlUnit
     outer: Layout
+    room: tuple[int, ...]
     off_chip: bool
     inward: bool
     padded: bool
@@ -94,7 +96,8 @@ class Mover:
         far = dma.Side(self.outer, _relative(inside, whole), 0)
         near = dma.Side(self.placement.layout, _relative(inside, box), 0)
         counts = tuple(count for _, count in inside)
-        rows = dma.rows(far, near, counts, *self._grain())
+        room = tuple(n - first for n, (first, _) in zip(self.room, inside, strict=True))
+        rows = dma.rows(far, near, counts, room, *self._grain())
         more: Values = (("fill", 0), ("line", 0))
         verb = "load" if self.inward else "store"
         cut = self._cutter().cut(rows, more)

@@ -12,9 +12,11 @@ from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Transfer
 from covenant.core.diagnostics import fail
 from covenant.emit.movers import Lies, Mover, Tile, moved_words
+from covenant.emit.packing import capacity
 from covenant.emit.plan import DramPlan
 from covenant.mapper.mapping import Mapping, Placement, Role
 from covenant.mapper.operands import Operand
+from covenant.mapper.placement import granule
 from covenant.mapper.sites import SUMS
 
 
@@ -146,6 +148,7 @@ class Builder:
             transfer,
             unit,
             outer.placement.layout if outer else home.home,
+            self._room(place.operand, home, padded=padded),
             off_chip=outer is None,
             inward=inward,
             padded=padded,
@@ -155,6 +158,21 @@ class Builder:
             if outer is None
             else moved_words(self.acg, transfer),
         )
+
+    def _room(self, operand: Operand, home: Placement, *, padded: bool) -> tuple[int, ...]:
+        """Indices per axis; behind the end of a padded one lies what the outer tile holds."""
+        axes = len(operand.indices)
+        if home.home.bytes and operand.source is None:
+            found = capacity(home.home, axes)
+        else:
+            whole = granule(operand, self.acg.memory(operand.memory).word_bytes)
+            at = operand.packed_axis
+            found = tuple(
+                -(-n // whole) * whole if i == at else n for i, n in enumerate(operand.shape)
+            )
+        spans = [axis.span(self.extents) + axis.constant for axis in operand.indices]
+        ends = zip(found, spans, strict=True)
+        return tuple(max(n, end) if padded else n for n, end in ends)
 
     def _transfer(self, place: Place, *, inward: bool) -> Transfer:
         inner, outer = place.placement.memory, place.outer

@@ -14,6 +14,7 @@ from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import fail
 from covenant.emit.groups import End, Group
+from covenant.emit.launches import check_width
 from covenant.emit.limits import Axis, Values, assigned, holds
 from covenant.mapper.mapping import Layout, Role
 from covenant.mapper.mapping import Mapping as LayerMapping
@@ -134,6 +135,9 @@ class Shapes:
     def _made(self, size: Box, sums: Sums) -> Values | None:
         unit = self.group.unit
         values: list[tuple[str, int]] = []
+        for end in self.group.ends if self.group.keeps else ():
+            if end.written:
+                check_width(end.operand, self.acg, unit)
         for end in self.streams(sums):
             found = self._stream(end, size)
             if found is None:
