@@ -179,7 +179,7 @@ class Shapes:
         unit, prefix, operand = self.group.unit, end.prefix, end.operand
         word = self.acg.memory(operand.memory).word_bytes
         loops = list(zip(shape.bounds, shape.strides, strict=True))
-        masked = shape.tail_loop if shape.tail_lanes >= 0 else -1
+        masked = shape.tail_loop if shape.tail_lanes >= 0 or shape.row_lanes else -1
         bare = unit.register(f"{prefix}.tail_loop") is None
         if masked >= 0 and bare:
             if loops[masked][0] > 1:
@@ -199,7 +199,10 @@ class Shapes:
         optional += [("word_stride", shape.word_stride)]
         if masked >= 0 and not bare:
             optional.append(("tail_loop", places[masked]))
-        optional.append(("tail_lanes", shape.tail_lanes if masked >= 0 else max(1, lanes)))
+        tail = shape.tail_lanes if shape.tail_lanes >= 0 else max(1, lanes)
+        rows = (("row_step", shape.row_step), ("row_jump", shape.row_jump))
+        optional += [("tail_lanes", tail), ("row_lanes", shape.row_lanes)]
+        optional += rows if shape.row_lanes else ()
         if masked >= 0 and unit.register(f"{prefix}.tail_lanes") is None:
             return None
         return (*((f"{prefix}.{n}", v) for n, v in optional), *values)
