@@ -121,7 +121,6 @@ def _capability(section: ArchitectureSection, node: str, name: str, places: Plac
         ports=tuple(_port(key, port) for key, port in capability.ports.items()),
         scalars=tuple(capability.scalars),
         stationary=capability.stationary or "",
-        loops=capability.loops,
         startup_cycles=capability.startup_cycles,
         drain_cycles=capability.drain_cycles,
         step_cycles=capability.step_cycles,
@@ -251,7 +250,7 @@ def _semaphores(
     return {port: tuple(names) for port, names in written.items()}
 
 
-def _rtl(section: ArchitectureSection) -> Mapping[str, str | int | bool]:
+def _rtl(section: ArchitectureSection) -> Mapping[str, str]:
     if section.rtl is None:
         return {}
-    return {"family": section.rtl.family, "top": section.rtl.top, **section.rtl.parameters}
+    return {"family": section.rtl.family, "top": section.rtl.top}

@@ -112,7 +112,6 @@ def _capability(capability: Capability) -> Section:
             extents=extents,
             stationary=capability.stationary,
             registers=capability.registers if capability.registers != 2 else 0,
-            loops=capability.loops,
             ports=ports,
             scalars=capability.scalars,
             requires=capability.requires,
@@ -216,9 +215,8 @@ def _note(register: Register) -> str:
     return reset + ("" if register.maximum is None else f" <= {register.maximum}")
 
 
-def _rtl(rtl: Mapping[str, str | int | bool]) -> Section:
-    parameters: Section = {k: v for k, v in rtl.items() if k not in ("family", "top")}
-    return {"family": rtl["family"], "top": rtl["top"], **_given(parameters=parameters)}
+def _rtl(rtl: Mapping[str, str]) -> Section:
+    return {"family": rtl["family"], "top": rtl["top"]}
 
 
 def _block(section: Mapping[str, Value], indent: int) -> Iterator[str]:

@@ -24,7 +24,6 @@ _NOTATIONS = {
     "register": "ACG017",
     "bit_field": "ACG018",
     "condition": "ACG019",
-    "constant": "ACG012",
 }
 _TYPES = {
     "int_type": ("an integer", "write a whole number without quotes"),
@@ -40,7 +39,6 @@ _EXAMPLES = {
     "register": "write e.g. `a.bound[0..3] = 1`",
     "bit_field": 'write e.g. `"63:60"`, or `"63:60=1"` for an opcode',
     "condition": "write `name comparison number`",
-    "constant": "write a number, true, false or text",
 }
 
 
@@ -108,8 +106,6 @@ def _describe(node: Tree | None) -> str:
 def _bad_key(path: tuple[str | int, ...], problem: str, places: Places) -> Diagnostic:
     message = problem or f"{str(path[-1])!r} is not a name"
     repair = "use letters, digits and _; only units may have a range such as `[0..3]`"
-    if path[:2] == ("rtl", "parameters"):
-        repair = "write a module parameter in UpperCamelCase"
     return Diagnostic("ACG015", message, places.key(*path), repair)
 
 

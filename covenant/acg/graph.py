@@ -147,9 +147,8 @@ class Capability:
 
     `extents`: elements per step of every dim; `stationary`: name of the port kept inside the node
     while the dims it lacks are iterated ("acc" for output stationary), `registers` sets of them, of
-    which a second one hides their exchange; `loops`: enclosing loops one
-    invocation absorbs; cycles: `startup_cycles` per invocation, `drain_cycles` after its last step,
-    `step_cycles` per step. `scalars`: register-held operands (zero points, clamps).
+    which a second one hides their exchange; cycles: `startup_cycles` per invocation, `drain_cycles`
+    after its last step, `step_cycles` per step. `scalars`: register-held operands (zero points).
     Register quantities are prefixed by port name (`a.base`); those of a partial-sum stream by the
     port that is resumed (`acc.base`); those of a record by the record's name.
     """
@@ -161,7 +160,6 @@ class Capability:
     ports: tuple[Port, ...]
     scalars: tuple[str, ...]
     stationary: str
-    loops: int
     startup_cycles: int
     drain_cycles: int
     step_cycles: int
@@ -256,8 +254,8 @@ class Acg:
     transfers: tuple[Transfer, ...]
     computes: tuple[Compute, ...]
     control: Control | None
-    rtl: Mapping[str, str | int | bool] = field(default_factory=dict, hash=False)
-    """The `rtl` section: `family`, `top`, parameters; empty when there is no RTL."""
+    rtl: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The `rtl` section: `family` and `top`; empty when there is no RTL."""
     file: str = field(default="", compare=False)
 
     def memory(self, name: str) -> Memory:

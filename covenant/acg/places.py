@@ -47,7 +47,7 @@ class Places:
 
     def _walk(self, path: Path, want_key: bool) -> Span:
         tree = self.tree
-        nearest = Span(self.tree.span.file)
+        nearest = self.tree.span
         for index, part in enumerate(path):
             child = _child(tree, part)
             if child is None:

@@ -14,10 +14,10 @@ from covenant.acg.places import Path
 from covenant.core.diagnostics import Diagnostic, Span
 from covenant.core.yaml_source import Tree, YamlList, YamlTable
 
-_ROUNDS = 12
+_ROUNDS = 8
 """Most times that something is cut out; each leaves less of the file."""
 _OF_ONE_NODE = frozenset(
-    f"ACG{n:03}" for n in (*range(10, 20), *range(20, 27), *range(30, 40), *range(50, 54), 65)
+    f"ACG{n:03}" for n in (*range(10, 25), 30, 32, 33, 36, 37, 38, 39, 50, 51, 52, 53)
 )
 """Findings that one node or instruction has by itself."""
 _QUOTED = re.compile(r"'([^']*)'")
@@ -38,15 +38,15 @@ def further_findings(
             tree = _without(tree, path)
         cut |= removed
         findings = look(tree)
-        places = list(_places(tree, ()))
+        places = _Index(tree)
         kept += [f for f in findings if f not in kept and _independent(f, places, cut)]
     return kept
 
 
 def _cuts(tree: Tree, findings: Sequence[Diagnostic]) -> set[Path]:
     """The entries of tables and lists that the findings stand at; no whole section."""
-    places = list(_places(tree, ()))
-    found = {_path(places, finding.span) for finding in findings}
+    places = _Index(tree)
+    found = {places.path(finding.span) for finding in findings}
     found = {path for path in found if len(path) >= 2}
     return {path for path in found if not any(path[:n] in found for n in range(1, len(path)))}
 
@@ -56,8 +56,8 @@ def _owner(path: Path) -> Path:
     return path[: 3 if path[:1] == ("control",) else 2]
 
 
-def _independent(finding: Diagnostic, places: Sequence[tuple[Span, Path]], cut: set[Path]) -> bool:
-    owner = _owner(_path(places, finding.span))
+def _independent(finding: Diagnostic, places: _Index, cut: set[Path]) -> bool:
+    owner = _owner(places.path(finding.span))
     names = {str(part) for path in cut for part in path[1:]}
     return (
         finding.code in _OF_ONE_NODE
@@ -80,16 +80,24 @@ def _places(tree: Tree, path: Path) -> Iterator[tuple[Span, Path]]:
     yield tree.span, path
 
 
-def _path(places: Sequence[tuple[Span, Path]], span: Span) -> Path:
-    """The path of what stands at a span, or of the innermost text around it; () when unknown."""
-    for other, path in places:
-        if other == span:
-            return path
-    for other, path in places:
-        inside = other.column <= span.column < other.end_column
-        if (other.file, other.line) == (span.file, span.line) and span.line and inside:
-            return path
-    return ()
+class _Index:
+    """Paths by place."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.exact: dict[tuple[str, int, int], Path] = {}
+        self.lines: dict[tuple[str, int], list[tuple[Span, Path]]] = {}
+        for span, path in _places(tree, ()):
+            self.exact.setdefault((span.file, span.line, span.column), path)
+            self.lines.setdefault((span.file, span.line), []).append((span, path))
+
+    def path(self, span: Span) -> Path:
+        """The path of what starts at a span, or of the innermost text around it; () if unknown."""
+        found = self.exact.get((span.file, span.line, span.column))
+        if found is not None or not span.line:
+            return found or ()
+        around = self.lines.get((span.file, span.line), [])
+        inside = (p for s, p in around if s.column <= span.column < s.end_column)
+        return next(inside, ())
 
 
 def _without(tree: Tree, path: Path) -> Tree:

@@ -44,13 +44,6 @@ def _field_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _constant(value: object) -> object:
-    if isinstance(value, int | str):
-        return value
-    problem = "expected an integer, true, false or text"
-    raise PydanticCustomError("constant", "{problem}", {"problem": problem, "column": 0})
-
-
 MAX_ITEMS = 256
 """Most entries of a table or registers of a unit; bounds the work that a file can ask for."""
 _LARGEST = 1 << 50
@@ -74,7 +67,6 @@ UnitName = Annotated[
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\d+\.\.\d+\])?$", max_length=64),
     _checked(notation.parse_range, "range"),
 ]
-ParameterName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$", max_length=64)]
 PortKey = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", max_length=64)]
 Semantics = Annotated[str, _checked(notation.parse_semantics, "statement")]
 RegisterText = Annotated[str, _checked(notation.parse_register, "register")]
@@ -85,11 +77,6 @@ FieldText = Annotated[
     WithJsonSchema({"type": ["string", "integer"]}),
 ]
 ConditionText = Annotated[str, _checked(notation.parse_condition, "condition")]
-Constant = Annotated[
-    Any,
-    AfterValidator(_constant),
-    WithJsonSchema({"type": ["integer", "boolean", "string"]}),
-]
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
 Ability = Literal["fill", "windows", "sums", "tail", "wrap"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
@@ -220,9 +207,6 @@ class CapabilitySection(Section):
         2,
         description="sets of registers for the stationary port: with 2 the next values are loaded, "
         "or the last results leave, while the node computes; with 1 it waits",
-    )
-    loops: Loops = Field(
-        0, description="loops that one launch runs in the node, beyond its streams'"
     )
     ports: dict[Name, PortSection] = Field(
         {}, max_length=MAX_ITEMS, description="tensor operands by name"
@@ -361,9 +345,6 @@ class RtlSection(Section):
 
     family: Name = Field(description="RTL family that the generator knows")
     top: Name = Field(description="top-level module")
-    parameters: dict[ParameterName, Constant] = Field(
-        {}, description="module parameters in UpperCamelCase"
-    )
 
 
 class ArchitectureSection(Section):

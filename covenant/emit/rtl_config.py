@@ -76,7 +76,7 @@ def rtl_config(acg: Acg) -> str:
 
 def _find_roles(acg: Acg) -> _Roles:
     control = acg.control
-    if acg.rtl.get("family") != "cluster" or control is None:
+    if not acg.rtl or acg.rtl["family"] != "cluster" or control is None:
         message = f"architecture '{acg.name}' has no RTL: its `rtl.family` is not `cluster`"
         raise error(acg, message, "run it `--on interpreter`, or give it `rtl: {family: cluster}`")
     dram = one(acg, "off-chip memory", [m for m in acg.memories if m.off_chip])

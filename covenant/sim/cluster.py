@@ -42,7 +42,6 @@ COUNTERS = (
 )
 """Names of the counters, in the order of `counter_e` in cvn_pkg."""
 
-_TOP = "cvn_cluster"
 _PATIENCE_CYCLES = 20_000
 
 
@@ -109,7 +108,7 @@ def cluster_headers() -> tuple[Path, ...]:
 
 def lint_cluster(acg: Acg) -> str:
     """Warnings of Verilator for the whole cluster of an architecture; empty when clean."""
-    return lint(_TOP, cluster_sources(acg), headers=cluster_headers())
+    return lint(acg.rtl["top"], cluster_sources(acg), headers=cluster_headers())
 
 
 def build_cluster(
@@ -124,7 +123,7 @@ def build_cluster(
     sources = cluster_sources(acg)
     headers = cluster_headers()
     return build_library(
-        _TOP,
+        acg.rtl["top"],
         sources,
         [harness],
         headers=headers,

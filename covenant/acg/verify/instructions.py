@@ -175,7 +175,8 @@ def _check_host(acg: Acg, control: Control, host: Host, findings: Findings) -> N
 
 
 def _is_far(acg: Acg, control: Control, mnemonic: Mnemonic, field: Field) -> bool:
-    homes = dict(base_memories(acg, control.unit(mnemonic.unit)))
+    unit = next((each for each in control.units if each.name == mnemonic.unit), None)
+    homes = {} if unit is None else dict(base_memories(acg, unit))
     return field.name in homes and homes[field.name].off_chip
 
 

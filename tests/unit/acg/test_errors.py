@@ -70,3 +70,24 @@ def test_every_code_in_the_sources_is_registered_and_has_a_folder() -> None:
 def test_base_of_the_error_cases_is_sound() -> None:
     assert read_architecture(ERRORS / "base.yaml").peak_macs_per_cycle == 128
     assert read_architecture(ERRORS / "instructions.yaml").control is not None
+
+
+_WITHOUT_A_LINE = {"ACG001", "ACG006", "YAML001", "YAML002", "YAML003", "YAML011"}
+"""No such file, not text, empty, or an option of the command line: there is no line to name."""
+
+
+def test_sixty_broken_files_are_told_file_line_cause_and_repair() -> None:
+    seen: set[str] = set()
+    for path in sorted(ERRORS.glob("*/expected.txt")):
+        code = path.parent.name
+        sources = "".join(p.read_text("utf-8", "replace") for p in path.parent.glob("*.yaml"))
+        if code not in ALL_CODES or not sources:
+            continue
+        command, _, text = path.read_text("utf-8").partition("\n")
+        seen.add(command + sources)
+        headers = [line for line in text.splitlines() if ": error[" in line]
+        assert text.count("help: ") == len(headers) > 0, path
+        for header in headers:
+            place = re.fullmatch(r"(\S+\.ya?ml:\d+:\d+|--set \S+): error\[\w+\]: .{8,}", header)
+            assert place or code in _WITHOUT_A_LINE, header
+    assert len(seen) >= 60

@@ -9,12 +9,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from covenant.acg.consumers import consumers
 from covenant.acg.dump import resolved_yaml
 from covenant.acg.printer import show
 from covenant.acg.reader import build_verified, find_architecture, read_architecture
 from covenant.acg.reader import shipped_architectures as shipped
-from covenant.acg.reference import reference
+from covenant.acg.reference import models, reference
 from covenant.acg.schema import json_schema
+from covenant.acg.sections import ArchitectureSection
 from covenant.core.yaml_source import parse_yaml, plain, read_yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,6 +50,17 @@ def test_resolved_yaml_keeps_any_description(text: str) -> None:
 
 def test_reference_page_is_current(golden: Callable[[Path, str], None]) -> None:
     golden(ROOT / "docs" / "acg-reference.md", reference())
+
+
+def test_every_key_is_read_by_a_pass_that_is_not_the_graph_itself() -> None:
+    keys = [
+        (path, field.alias or name)
+        for path, model in models("", ArchitectureSection)
+        for name, field in model.model_fields.items()
+    ]
+    unread = [key for key in keys if not consumers(*key)]
+    assert unread == [("", "acg")]  # the version of the format, checked by its type
+    assert consumers("memories.*", "no_such_key") == ()
 
 
 def test_json_schema_is_draft_7_and_accepts_every_shipped_file() -> None:

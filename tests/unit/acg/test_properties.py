@@ -36,7 +36,7 @@ _FILES = settings(max_examples=100, suppress_health_check=[HealthCheck.function_
             "load.setup_cycles": st.integers(0, 99),
             "stream_b.fifo_depth": st.integers(0, 9),
             "control.queue_depth": st.integers(1, 9),
-            "rtl": st.sampled_from(("null", "{family: f, top: t, parameters: {A: 1, B: x}}")),
+            "rtl": st.sampled_from(("null", "{family: f, top: t}")),
         }
     )
 )
