@@ -52,7 +52,7 @@ class Run:
         for part in self._parts(tile):
             for place in self.inputs:
                 yield from self.load(place, part.origin)
-            for place in self.outputs:
+            for place in reversed(self.outputs):  # from inner memories to outer ones
                 if place.tile is not None and place.around(part.origin) != place.tile:
                     yield from self.store(place)
             for place in self.outputs:
@@ -104,7 +104,8 @@ class Run:
             yield from self.store(place)
 
     def _parts(self, tile: Tile) -> Iterator[Tile]:
-        """The tile cut along the grids of all operands of the group."""
+        """The tile cut along the grids of all operands of the group, in an order in which results
+        fill one tile after the other."""
         steps: dict[str, int] = {}
         for place in (*self.inputs, *self.outputs):
             for dim, step in place.grid.items():
@@ -117,8 +118,18 @@ class Run:
                 starts += range((first // step + 1) * step, end, step)
             ends = [*starts[1:], end]
             cuts.append([(dim, a, b - a) for a, b in zip(starts, ends, strict=True)])
-        for chosen in product(*cuts):
-            yield Tile({d: a for d, a, _ in chosen}, {d: n for d, _, n in chosen})
+        parts = [
+            Tile({d: a for d, a, _ in chosen}, {d: n for d, _, n in chosen})
+            for chosen in product(*cuts)
+        ]
+        yield from sorted(parts, key=self._turns)
+
+    def _turns(self, part: Tile) -> tuple[int, ...]:
+        """Number of a part's tile in every place of results, outer ones first: they are left once
+        only."""
+        return tuple(
+            part.origin[d] // step for place in self.outputs for d, step in place.grid.items()
+        )
 
     def _launch(self, tile: Tile, piece: Piece, sums: Sums) -> Invocation:
         values = self.shapes.values(piece.size, sums)

@@ -45,7 +45,10 @@ def active(unit: ComputeUnit, key: str, registers: Registers) -> Stream:
     elements = [_extent(unit, d, registers) for d in port.tile]
     packed = elements[-1] * width
     if not stream.strided_lanes:
-        return replace(stream, words=int(np.prod(elements)) * width // stream.word_bytes)
+        whole = int(np.prod(elements)) * width
+        if whole < stream.word_bytes:
+            return replace(stream, word_bytes=whole, words=1)
+        return replace(stream, words=whole // stream.word_bytes)
     if packed < stream.word_bytes:
         return replace(stream, word_bytes=packed, words=1)
     words = -(-packed // stream.word_bytes) if stream.strided_words else 1
