@@ -136,6 +136,11 @@ class Port:
     dense: bool = False
     stored: DType | None = None
 
+    @property
+    def kinds(self) -> tuple[DType, ...]:
+        """Types of its elements in memories."""
+        return self.dtypes if self.stored is None else (self.stored,)
+
     def held(self, dtype: DType) -> DType:
         """The type in which memories hold elements of a tensor."""
         return dtype if self.stored is None else self.stored

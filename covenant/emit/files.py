@@ -166,6 +166,7 @@ def _tensor(entry: ImageTensor) -> dict[str, Any]:
         "bytes": entry.layout.bytes,
         "layout": [[a.axis, a.step, a.extent, a.stride] for a in entry.layout.axes],
         "padding": entry.padding,
+        **({} if entry.stored is None else {"stored": entry.stored.value}),
     }
 
 
@@ -207,6 +208,7 @@ def _read_tensor(entry: Map[str, Any]) -> ImageTensor:
         entry["address"],
         Layout(axes, entry["bytes"]),
         entry["padding"],
+        DType(entry["stored"]) if "stored" in entry else None,
     )
 
 

@@ -23,7 +23,7 @@ from covenant.emit.packing import pack, unpack
 from covenant.emit.plan import DramPlan, plan
 from covenant.emit.program import Program
 from covenant.emit.regions import bound_form, homes, with_derived
-from covenant.mapper.mapping import Layout, Mapping, Role
+from covenant.mapper.mapping import Layout, Mapping, Placement, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,13 @@ class ImageTensor:
     address: int
     layout: Layout
     padding: int = 0
+    stored: DType | None = None
+    """Type of its elements in memory, None for its own."""
+
+    @property
+    def kind(self) -> DType:
+        """Type of its elements in memory."""
+        return self.dtype if self.stored is None else self.stored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +85,7 @@ class Image:
         for entry in self.tensors:
             if entry.role is Role.INPUT:
                 array = _given(entry, inputs, self.codelet)
-                content = pack(array, entry.layout, entry.dtype, entry.padding)
+                content = pack(array, entry.layout, entry.kind, entry.padding)
                 memory[entry.address : entry.address + content.size] = content
 
     def outputs(self, memory: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
@@ -87,7 +94,8 @@ class Image:
         for entry in self.tensors:
             if entry.role is Role.OUTPUT:
                 content = memory[entry.address : entry.address + entry.layout.bytes]
-                found[entry.tensor] = unpack(content, entry.layout, entry.dtype, entry.shape)
+                values = unpack(content, entry.layout, entry.kind, entry.shape)
+                found[entry.tensor] = values.astype(entry.dtype.numpy)
         return found
 
 
@@ -110,16 +118,18 @@ def build_image(
     for placement in homes(mapping):
         address = regions.address(placement.port)
         zero = zero_point(placement, mapping, acg)
+        own = _dtype(placement, codelet, form)
         tensors.append(
             ImageTensor(
                 placement.tensor,
                 placement.port,
                 placement.role,
-                placement.dtype,
+                own,
                 _shape(placement.tensor, codelet, form),
                 address,
                 placement.home,
                 zero if isinstance(zero, int) else 0,
+                None if own is placement.dtype else placement.dtype,
             )
         )
         if placement.role is Role.CONSTANT:
@@ -142,6 +152,14 @@ def _shape(tensor: str, codelet: Codelet, form: Codelet) -> tuple[int, ...]:
         return ()
     known = any(t.name == tensor for t in codelet.tensors)
     return (codelet if known else form).tensor(tensor).shape
+
+
+def _dtype(placement: Placement, codelet: Codelet, form: Codelet) -> DType:
+    """Type of a tensor of the layer, else of the form that is bound."""
+    if not placement.tensor:
+        return placement.dtype
+    known = any(t.name == placement.tensor for t in codelet.tensors)
+    return (codelet if known else form).tensor(placement.tensor).dtype
 
 
 def _check_room(regions: DramPlan, acg: Acg) -> None:

@@ -124,17 +124,22 @@ class Mover:
         if not self.fills:
             return []
         pad = self.operand.pad or 0
-        if self.operand.dtype.bytes > 1 and pad not in (0, -1):
+        size = self.operand.dtype.bytes
+        wide = self.unit.register("value_bytes") is not None
+        if size > 1 and pad not in (0, -1) and not wide:
             raise fail(
                 "EMI005",
                 f"padding {pad} of {self.operand.dtype} is not one byte",
                 self.transfer.span,
+                f"give unit '{self.unit.name}' the register `value_bytes == {size}`",
             )
         near = dma.Side(self.placement.layout, _relative(slab, box), 0)
         far = near if self.operand.source is not None else dma.Side(self.outer, near.origin, 0)
         counts = tuple(count for _, count in slab)
         rows = dma.filled(far, near, counts, *self._grain())
-        more = (("fill", 1), ("value", pad & 0xFF))
+        more: Values = (("fill", 1), ("value", pad & 0xFF))
+        if wide:
+            more = (("fill", 1), ("value", pad & (1 << 8 * size) - 1), ("value_bytes", size))
         cut = self._cutter().cut(rows, more)
         return [Haul(h.values, 0, rows.near_base + h.near) for h in cut]
 

@@ -313,7 +313,7 @@ def _far_words(acg: Acg, units: Iterable[Dma | ComputeUnit]) -> Iterator[int]:
             for capability in unit.capabilities:
                 own = (p for p in capability.ports if p.name == stream.key and p.tile)
                 for port in own:
-                    yield capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
+                    yield capability.extents.get(port.tile[-1], 1) * port.kinds[0].bytes
 
 
 def _all(allowed: NDArray[np.bool_], words: Words) -> bool:

@@ -41,7 +41,7 @@ def active(unit: ComputeUnit, key: str, registers: Registers) -> Stream:
     if ends_inside(unit, registers) or any(r.name == key for r in unit.node.records):
         return stream
     port = port_of(unit, key, registers)
-    width = port.dtypes[0].bytes
+    width = port.kinds[0].bytes
     elements = [_extent(unit, d, registers) for d in port.tile]
     packed = elements[-1] * width
     if not stream.strided_lanes:
@@ -89,7 +89,7 @@ def _beats_per_step(unit: ComputeUnit, key: str, registers: Registers) -> int:
     if not stream.strided_lanes:
         return 1
     port = port_of(unit, key, registers)
-    packed = _extent(unit, port.tile[-1], registers) * port.dtypes[0].bytes
+    packed = _extent(unit, port.tile[-1], registers) * port.kinds[0].bytes
     return -(-packed // (stream.words * stream.word_bytes))
 
 
@@ -127,7 +127,7 @@ def expected_beats(unit: ComputeUnit, key: str, registers: Registers) -> int:
     writes = key == unit.output
     out = unit.outlet(registers)
     port = _result_port(unit, capability, out) if writes else capability.port(key)
-    packed = capability.extents.get(port.tile[-1], 1) * port.dtypes[0].bytes
+    packed = capability.extents.get(port.tile[-1], 1) * port.kinds[0].bytes
     if not stream.strided_lanes:
         packed = width
     return -(-tiles * (1 if writes or key == unit.partial else steps) * packed // width)

@@ -200,7 +200,7 @@ class ComputeUnit:
 def record_bytes(unit: ComputeUnit, record: Record) -> int:
     """Bytes of one record: all fields for the extent of its dim, or all entries of a table."""
     ports = {p.name: p for c in (*unit.capabilities, *unit.results) for p in c.ports}
-    each = sum(ports[name].dtypes[0].bytes for name in record.fields)
+    each = sum(ports[name].kinds[0].bytes for name in record.fields)
     return each * record_width(unit, record)
 
 
@@ -278,7 +278,7 @@ def _stream(acg: Acg, unit: ControlUnit, port: Port, name: str, capability: Capa
     writes = transfer.target in {m.name for m in acg.memories}
     memory = acg.memory(transfer.target if writes else transfer.source)
     elements = [capability.extents.get(d, 1) for d in port.tile]
-    bytes_each = port.dtypes[0].bytes
+    bytes_each = port.kinds[0].bytes
     strided_lanes = unit.register(f"{port.name}.lane_stride") is not None
     strided_words = unit.register(f"{port.name}.word_stride") is not None
     if not strided_lanes:

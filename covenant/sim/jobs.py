@@ -72,7 +72,9 @@ def run_dma(dma: Dma, registers: Registers, memories: Memories) -> int:
     target = memories.view(dma.target.name, word)
     to = memories.words(dma.target.name, dma.addresses(registers, "dst"), word)
     if registers.get("fill", 0):
-        target[to.ravel()] = registers["value"] & 0xFF
+        size = registers.get("value_bytes", 1)
+        value = (registers["value"] & (1 << 8 * size) - 1).to_bytes(size, "little")
+        target[to.ravel()] = np.frombuffer(value * (word // size), np.uint8)
         return 0
     if dma.windowed(registers):
         target[to.ravel()] = _windows(dma, registers, memories).reshape(-1, word)
@@ -114,7 +116,7 @@ def run_tiles(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
         if port.name in fields and port.name in reads:
             sources[port.name] = fields[port.name]
         elif port.name in reads and port.stream:
-            dtype = _dtype(port.dtypes, registers, port.name)
+            dtype = _dtype(port.kinds, registers, port.name)
             stream = unit.stream(port.name)
             data = read(stream, registers, memories)
             shape = tuple(capability.extents[d] for d in port.tile)
@@ -130,7 +132,7 @@ def run_tiles(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
     total = evaluate(
         statement, extents, sources, rounding=capability.rounding or "ort_f32", into=into
     )
-    accumulated = total.astype(capability.port(capability.statement.target.name).dtypes[0].numpy)
+    accumulated = total.astype(capability.port(capability.statement.target.name).kinds[0].numpy)
     _write_result(unit, capability, registers, memories, accumulated, fields)
     return tiles * steps
 
@@ -167,7 +169,7 @@ def run_steps(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
     total = evaluate(statement, extents, sources, rounding=rounding)
     made = total.reshape(count, *total.shape[2:])
     target = capability.port(capability.statement.target.name)
-    made = made.astype(target.dtypes[0].numpy)
+    made = made.astype(target.kinds[0].numpy)
     if adds(unit, registers):
         _add_up(unit, capability, registers, memories, made)
     else:
@@ -217,7 +219,7 @@ def _beats(
     shape = tuple(capability.extents[d] for d in port.tile)
     if stream.strided_lanes:
         data = data[:, : int(np.prod(shape[:-1]))]
-    dtype = _dtype(port.dtypes, registers, port.name)
+    dtype = _dtype(port.kinds, registers, port.name)
     still = port.name == capability.stationary
     width = int(np.prod(shape)) * dtype.bytes
     tiles = data.size // width if still else count
@@ -271,7 +273,7 @@ def _write_result(
         sources: dict[str, Array | int | float] = {**scalars, **fields, name: accumulated}
         rounding = chained.rounding or "ort_f32"
         value = evaluate(statement, extents, sources, rounding=rounding)
-        result = value.astype(chained.port(statement.target.name).dtypes[0].numpy)
+        result = value.astype(chained.port(statement.target.name).kinds[0].numpy)
     words, at = _placed(active(unit, unit.output, registers), registers, memories, result)
     stream = active(unit, unit.output, registers)
     memories.view(stream.memory, stream.word_bytes)[at] = words
@@ -357,7 +359,7 @@ def _resumed(unit: ComputeUnit, registers: Registers, memories: Memories, tiles:
     port = capability.port(unit.partial)
     content = read(unit.stream(unit.partial), registers, memories)
     shape = tuple(capability.extents[d] for d in port.tile)
-    return as_tiles(content, port.dtypes[0], shape, tiles, unit.partial)
+    return as_tiles(content, port.kinds[0], shape, tiles, unit.partial)
 
 
 def _records(
@@ -372,7 +374,7 @@ def _records(
             continue
         extent = record_width(unit, record)
         content = read(unit.stream(record.name), registers, memories).reshape(-1)
-        sizes = [sum(ports[f].dtypes[0].bytes for f in group) * extent for group in record.groups]
+        sizes = [sum(ports[f].kinds[0].bytes for f in group) * extent for group in record.groups]
         reuse = tiles if record.entries else registers.get("reuse", 0)
         reuse = reuse if "reuse" in registers else record_reuse(unit, record, registers)
         if reuse < 1:
@@ -390,7 +392,7 @@ def _records(
             at += size
             inner = 0
             for name in group:
-                dtype = _dtype(ports[name].dtypes, registers, _sign_of(unit, name, registers))
+                dtype = _dtype(ports[name].kinds, registers, _sign_of(unit, name, registers))
                 raw = np.ascontiguousarray(part[:, :, inner : inner + dtype.bytes])
                 values = raw.view(dtype.numpy)[:, :, 0]
                 fields[name] = values[0] if record.entries else values

@@ -104,6 +104,7 @@ def _dma_words(transfer: Transfer, words: Vocabulary) -> None:
     if "fill" in transfer.abilities:
         reason = f"'{transfer.name}' has the ability 'fill'"
         words.needed.update(dict.fromkeys(("fill", "value"), reason))
+        words.possible.append("value_bytes")
     if "windows" in transfer.abilities:
         reason = f"'{transfer.name}' has the ability 'windows'"
         words.needed.update(dict.fromkeys(("line", "at", "plane", "top", "bytes", "value"), reason))
@@ -148,7 +149,7 @@ def _capability_words(acg: Acg, capability: Capability, words: Vocabulary) -> No
 
 def _either_sign(capability: Capability, port: Port) -> bool:
     """Whether an input's elements may be signed or not, so that the unit must be told."""
-    signs = {dtype.signed for dtype in port.dtypes if dtype.numpy.kind in "iu"}
+    signs = {dtype.signed for dtype in port.kinds if dtype.numpy.kind in "iu"}
     return len(signs) > 1 and port not in capability.outputs
 
 
