@@ -1,7 +1,7 @@
 """Exhaustive search over one binding: every loop nest is walked iteration by iteration.
 
-In: a `Space`. Out: the best value of every objective. The search shares the tile choices
-(`space.rows`) and the machine's constants with the solver, and nothing else: transfers are counted
+In: a `Space`. Out: the best value of every objective. The search shares the machine's constants
+and what no tile may split with the solver, and nothing else: every tile is tried, transfers are counted
 by walking the nest and comparing index vectors, boxes are measured from coordinates, latency is
 computed from the sentences in `cost`'s docstring. Only the choice of cuts and copies of one walked
 nest is evaluated all at once, in NumPy.
@@ -116,11 +116,11 @@ class Nest:
 
 
 class Walk:
-    """Exhaustive search over one binding; `rows`: other tile choices than the solver's."""
+    """Exhaustive search over one binding."""
 
-    def __init__(self, space: Space, rows: Mapping[str, tuple[Row, ...]] | None = None) -> None:
+    def __init__(self, space: Space) -> None:
         self.space = space
-        self.rows = space.rows if rows is None else rows
+        self.rows = {d: _every_tile(space, d) for d in space.rows}
         self.movers = (*space.loads, *space.stores)
         self.parts: dict[object, Part] = {}
         self.tiles: dict[object, tuple[int, int]] = {}
@@ -392,6 +392,15 @@ class Walk:
         moved = read * nest.words(loads) + write * nest.words(stores)
         spent = machine.step_energy * jobs.steps + machine.tile_energy * jobs.ended
         return moved + spent + machine.partial_energy * (jobs.tiles - jobs.ended)
+
+
+def _every_tile(space: Space, dim: str) -> tuple[Row, ...]:
+    """All tiles of a dim that may be split, whatever the solver chooses from."""
+    extent = space.extents[dim]
+    if len(space.rows[dim]) == 1:
+        return space.rows[dim]
+    tiles = [*range(space.grains[dim], extent, space.grains[dim]), extent]
+    return tuple(Row(-(-extent // tile), tile) for tile in tiles)
 
 
 def partial_words(space: Space) -> int:

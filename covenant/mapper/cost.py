@@ -36,7 +36,7 @@ from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.codelets.ir import Role as TensorRole
 from covenant.mapper.banking import loss
-from covenant.mapper.latency import add_up, paths, rest
+from covenant.mapper.latency import LongPath, add_up, paths, rest
 from covenant.mapper.mapping import Loop, Mapping, Placement, Role
 from covenant.mapper.operands import main_capability
 from covenant.mapper.sites import Routes, Site, sum_energy
@@ -303,9 +303,10 @@ def longest_paths(
     launches: int,
     moves: dict[str, Moves],
     single: frozenset[str],
+    known: tuple[LongPath, ...] = (),
 ) -> list[tuple[str, int]]:
     """Named paths, from the first data to the end of the last launch (or of the last store but
-    one); `single`: keys of sites with one buffer."""
+    one); `single`: keys of sites with one buffer; `known`: the space's paths."""
     exposed: dict[str, int] = {}
 
     def quantity(key: str, name: str) -> int:
@@ -316,7 +317,7 @@ def longest_paths(
     for site in space.moved:
         left = add_up(rest(site), quantity)
         exposed[site.key] = left if (site.follows or site.key) in single else 0
-    found = [(path.name, add_up(path, quantity)) for path in paths(space)]
+    found = [(path.name, add_up(path, quantity)) for path in known or paths(space)]
     if any(exposed.values()):
         found[0] = ("serial", found[0][1])
     exchanges = sum(moves[s.key].exchanges for s in space.moved)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
 from covenant.mapper.banking import (
@@ -21,6 +22,7 @@ from covenant.mapper.banking import (
 )
 from covenant.mapper.cost import Moves, Tally, ends, longest_paths
 from covenant.mapper.extract import Choice
+from covenant.mapper.latency import paths
 from covenant.mapper.loops import enough_loops
 from covenant.mapper.mapping import Role
 from covenant.mapper.sites import Site
@@ -29,20 +31,32 @@ from covenant.mapper.space import Row, Space, loop_key
 _SWEEPS = 3
 
 
+class _Known:
+    """What all descents over a space share; `tiles` and `tallies` fill up as they are needed."""
+
+    def __init__(self, space: Space) -> None:
+        self.dims = {s.key: frozenset(s.operand.dims) for s in space.sites}
+        self.own = {k: tuple(d for d in space.tiled if d in dims) for k, dims in self.dims.items()}
+        self.tried = {d: _tried(space, d) for d in space.tiled}
+        self.legal = {d: _divisors(space.rows[d]) for d in space.tiled if space.levels > 1}
+        self.paths = paths(space)
+        self.tallies: dict[tuple[int, ...], Tally] = {}
+        self.tiles: dict[tuple[str, tuple[int, ...]], tuple[int, Moves]] = {}
+        self.streamed: dict[tuple[int, ...], bool] = {}
+
+
 class _Descent:
     """Evaluates choices of one loop order, the same at every level."""
 
-    def __init__(self, space: Space, words: int, order: tuple[str, ...]) -> None:
+    def __init__(self, space: Space, words: int, order: tuple[str, ...], known: _Known) -> None:
         self.space = space
+        self.known = known
         self.words = words
         self.order = order
         self.nest = [(level, d) for level in range(space.levels) for d in order]
         self.plan = 0
         self.operands = {o.port: o for o in space.operands}
         self.followed = {s.follows for s in space.sites}
-        self.tallies: dict[tuple[int, ...], Tally] = {}
-        self.streamed: dict[tuple[int, ...], bool] = {}
-        self.legal = {d: _divisors(space.rows[d]) for d in order}
 
     def choice(self, rows: dict[str, int]) -> Choice:
         """The cuts of an order: as far inside as each operand's dims allow."""
@@ -58,11 +72,12 @@ class _Descent:
             if stuck:
                 reduced = [i for i, (_, d) in enumerate(loops) if d in self.space.reduced]
                 loops = loops[: min([len(loops), *reduced])]
-            while loops and loops[-1][1] not in site.operand.dims:
+            dims = self.known.dims[site.key]
+            while loops and loops[-1][1] not in dims:
                 loops.pop()
             inside[site.key] = self._inside(site, loops, active)
             still = stuck and site.key not in self.followed
-            if not still and any(d in site.operand.dims for _, d in loops):
+            if not still and any(d in dims for _, d in loops):
                 double.add(site.key)
         return Choice(dict(rows), inside, frozenset(double), self.plan)
 
@@ -108,7 +123,8 @@ class _Descent:
             lost, self.plan = planned
         single = frozenset(s.key for s in space.sites) - choice.double
         work = tally.work(space, lost)
-        longest = max(v for _, v in longest_paths(space, work, tally.launches, moves, single))
+        found = longest_paths(space, work, tally.launches, moves, single, self.known.paths)
+        longest = max(value for _, value in found)
         return longest + ends(space, moves) + space.machine.start + space.machine.end
 
     def _fits(self, sizes: dict[str, int], choice: Choice) -> bool:
@@ -127,10 +143,10 @@ class _Descent:
     def _streams(self, innermost: dict[str, int]) -> bool:
         """Whether the streams have as many loops as a launch needs."""
         key = tuple(innermost.values())
-        if key not in self.streamed:
+        if key not in self.known.streamed:
             rows = {d: self.space.rows[d][i] for d, i in innermost.items()}
-            self.streamed[key] = enough_loops(self.space, rows)
-        return self.streamed[key]
+            self.known.streamed[key] = enough_loops(self.space, rows)
+        return self.known.streamed[key]
 
     def _banks(
         self, every: dict[str, int], choice: Choice, moves: dict[str, Moves], tally: Tally
@@ -173,11 +189,11 @@ class _Descent:
         return best
 
     def _tally(self, innermost: dict[str, int]) -> Tally:
-        key = tuple(innermost.values())
-        if key not in self.tallies:
+        key = tuple(innermost[d] for d in self.space.tiled)
+        if key not in self.known.tallies:
             rows = {d: self.space.rows[d][i] for d, i in innermost.items()}
-            self.tallies[key] = Tally.of(self.space, rows)
-        return self.tallies[key]
+            self.known.tallies[key] = Tally.of(self.space, rows)
+        return self.known.tallies[key]
 
     def _tile(self, site: Site, choice: Choice) -> dict[str, int]:
         """Row of the resident tile by dim."""
@@ -190,13 +206,36 @@ class _Descent:
         return found
 
     def _site(self, site: Site, row: dict[str, int]) -> tuple[int, Moves]:
+        """Words of a copy and the transfers of a site whose tile has these rows."""
         space, operand = self.space, site.operand
-        trips = prod(space.rows[d][i].trips for d, i in row.items() if d in operand.dims)
+        size, once = self._once(site, row)
         repeats = 1
         if operand.role is not Role.OUTPUT and site.repeats:
-            once = space.reduced if site.follows else ()
-            others = [d for d in row if d not in operand.dims and d not in once]
+            skipped = space.reduced if site.follows else ()
+            others = [d for d in row if d not in self.known.dims[site.key] and d not in skipped]
             repeats = prod(space.rows[d][row[d]].trips for d in others)
+        out, back = repeats, 0
+        if operand.role is Role.PARTIAL:
+            back = repeats - (0 if site.started and not site.spills else 1)
+            out = back if site.spills else repeats
+        if repeats == out == 1 and not back:
+            return size, once
+        return size, replace(
+            once,
+            exchanges=repeats * once.exchanges,
+            cycles=out * once.cycles,
+            words=out * once.words,
+            back_cycles=back * once.cycles,
+            back_words=back * once.words,
+        )
+
+    def _once(self, site: Site, row: dict[str, int]) -> tuple[int, Moves]:
+        """The same when every tile is moved once."""
+        key = (site.key, tuple(row[d] for d in self.known.own[site.key]))
+        if key in self.known.tiles:
+            return self.known.tiles[key]
+        space = self.space
+        trips = prod(space.rows[d][row[d]].trips for d in self.known.own[site.key])
         size = total = first = last = words = 1
         for table in space.tables[site.key]:
             made = table.rows[tuple(row[d] for d in table.dims)]
@@ -206,21 +245,16 @@ class _Descent:
             last *= made.last
             words *= made.words
         setup, times = space.setup(site), site.times
-        one = total * times + trips * setup
-        out, back = repeats, 0
-        if operand.role is Role.PARTIAL:
-            back = repeats - (0 if site.started and not site.spills else 1)
-            out = back if site.spills else repeats
-        return size, Moves(
-            operand.port,
-            repeats * trips,
-            out * one,
+        move = Moves(
+            site.operand.port,
+            trips,
+            total * times + trips * setup,
             first * times + setup,
             last * times + setup,
-            out * words * times,
-            back * one,
-            back * words * times,
+            words * times,
         )
+        self.known.tiles[key] = size, move
+        return size, move
 
     def run(self) -> tuple[int, dict[str, int]] | None:
         """Best rows found from the smallest tiles, one loop at a time."""
@@ -231,7 +265,7 @@ class _Descent:
         for _ in range(_SWEEPS):
             before = best
             for level, dim in self.nest:
-                for index in range(len(self.space.rows[dim])):
+                for index in self.known.tried[dim]:
                     changed = self._changed(rows, level, dim, index)
                     found = self.latency(changed)
                     if found is not None and found < best:
@@ -243,14 +277,16 @@ class _Descent:
     def _changed(self, rows: dict[str, int], level: int, dim: str, index: int) -> dict[str, int]:
         """Rows with one loop's tile changed, and those around it where they no longer nest."""
         changed = {**rows, loop_key(dim, level): index}
+        if self.space.levels == 1:
+            return changed
         for outer in reversed(range(level)):
             if (
                 changed[loop_key(dim, outer + 1)]
-                not in self.legal[dim][changed[loop_key(dim, outer)]]
+                not in self.known.legal[dim][changed[loop_key(dim, outer)]]
             ):
                 changed[loop_key(dim, outer)] = changed[loop_key(dim, outer + 1)]
         for inner in range(level + 1, self.space.levels):
-            legal = self.legal[dim][changed[loop_key(dim, inner - 1)]]
+            legal = self.known.legal[dim][changed[loop_key(dim, inner - 1)]]
             if changed[loop_key(dim, inner)] not in legal:
                 changed[loop_key(dim, inner)] = max(legal)
         return changed
@@ -266,11 +302,36 @@ def _divisors(rows: tuple[Row, ...]) -> list[frozenset[int]]:
     ]
 
 
+_CLOSEST = 6
+"""Up to that many trips every count is tried, beyond it only those that differ by a sixth."""
+
+
+def _tried(space: Space, dim: str) -> list[int]:
+    """Indices of the tiles of a dim that are tried: per trip count the smallest one of whole array
+    steps, or the smallest; fewer and fewer of the many trips. With several levels all of them."""
+    rows, step = space.rows[dim], space.steps[dim]
+    if space.levels > 1:
+        return list(range(len(rows)))
+    found: dict[int, int] = {}
+    for index, row in enumerate(rows):
+        known = found.get(row.trips)
+        if known is None or row.tile % step == 0 or rows[known].tile % step:
+            found[row.trips] = index
+    kept: list[int] = []
+    before = 0
+    for trips, index in sorted(found.items()):
+        if trips <= _CLOSEST or 6 * trips >= 7 * before:
+            kept.append(index)
+            before = trips
+    return sorted({*kept, len(rows) - 1})
+
+
 def first_choice(space: Space, words: int) -> tuple[int, Choice] | None:
     """The best choice over a few loop orders."""
     best: tuple[int, Choice] | None = None
+    known = _Known(space)
     for order in _orders(space):
-        descent = _Descent(space, words, order)
+        descent = _Descent(space, words, order, known)
         found = descent.run()
         if found is not None and (best is None or found[0] < best[0]):
             descent.latency(found[1])

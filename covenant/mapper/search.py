@@ -6,7 +6,6 @@ terms are one solve; an energy-delay product is a walk along the hull of (latenc
 
 from __future__ import annotations
 
-import itertools
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,10 +38,11 @@ class Search:
     started: float = field(default_factory=time.monotonic)
 
     def solver(self) -> cp_model.CpSolver:
-        """A solver with what is left of the time; probing costs more than it finds on these
-        models."""
+        """A solver with what is left of the time; probing and repeated presolving cost more than
+        they find on these models."""
         solver = cp_model.CpSolver()
         solver.parameters.cp_model_probing_level = 0
+        solver.parameters.max_presolve_iterations = 1
         solver.parameters.num_workers = self.workers
         solver.parameters.random_seed = self.seed
         solver.parameters.interleave_search = self.workers > 1
@@ -153,14 +153,21 @@ def least(
     return Found(found.choice, found.value * target.unit, bound, found.proven)
 
 
-def refine(model: Model, first: Found, search: Search) -> list[Found]:
+def refine(
+    model: Model, first: Found, search: Search, known: tuple[int, ...] = ()
+) -> list[Found] | None:
     """Among the best choices by the first ranked term the best by the others, one after the other:
-    what was found of each, the first one too, until time runs out."""
+    what was found of each, the first one too, until time runs out. `known`: values of the terms
+    that another choice has; None when there is none as good."""
     found = [first]
-    for last, term in itertools.pairwise(search.objective.ranked):
-        _fix(model, model.proto, last, found[-1])
-        further = least(model, model.proto, term, search, None, found[-1].choice)
+    for place, term in enumerate(search.objective.ranked[1:], 1):
+        _fix(model, model.proto, search.objective.ranked[place - 1], found[-1])
+        equal = len(known) > place and all(f.value == k for f, k in zip(found, known, strict=False))
+        limit = known[place] if equal else None
+        further = least(model, model.proto, term, search, limit, found[-1].choice)
         if further.choice is None:
+            if further.proven and limit is not None:
+                return None
             break
         found.append(further)
         if not further.proven:

@@ -195,7 +195,11 @@ def _finish(
     proven: bool,
 ) -> Mapping:
     """Break ties, extract, check that the objective is the cost."""
-    finals = [_final(codelet, acg, search, answer, proven=proven) for answer in best]
+    finals: list[_Final] = []
+    for answer in best:
+        known = min((f.key for f in finals), default=())
+        made = _final(codelet, acg, search, answer, known, proven=proven)
+        finals += [made] if made is not None else []
     final = min(finals, key=lambda f: (f.key, f.index))
     ranked = search.objective.ranked
     listed = [ranked.index(term) for term in search.objective.terms]
@@ -229,9 +233,20 @@ class _Final:
     proven: int
 
 
-def _final(codelet: Codelet, acg: Acg, search: Search, answer: _Answer, *, proven: bool) -> _Final:
-    """Decide what the first term left open. What is proven must be the cost of the mapping."""
-    found = refine(answer.model, answer.found, search) if proven else [answer.found]
+def _final(
+    codelet: Codelet,
+    acg: Acg,
+    search: Search,
+    answer: _Answer,
+    known: tuple[int, ...],
+    *,
+    proven: bool,
+) -> _Final | None:
+    """Decide what the first term left open; None when that cannot be as good as what is known.
+    What is proven must be the cost of the mapping."""
+    found = refine(answer.model, answer.found, search, known) if proven else [answer.found]
+    if found is None:
+        return None
     choice = found[-1].choice
     assert choice is not None
     mapping = extract(answer.model.space, ordered(choice, search.pins))

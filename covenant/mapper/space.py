@@ -1,17 +1,17 @@
 """The mapping space of one binding: tile choices per dim and level, and the machine's constants.
 
 In: codelet, architecture, binding, routes of the operands. Out: a `Space`, read by the constraint
-families, `cost` and the extraction of a mapping. Choices left out on purpose (they keep the optimum
-or nearly so): per trip count only the smallest tile of each granularity; inner tiles divide outer
-ones that are cut; with one level a dim of the reduction that shares an axis with another dim (a
-filter window) is not split, or into single positions where sums lie in a memory anyway, nor is ever
-one that holds a window.
+families, `cost` and the extraction of a mapping. Choices left out on purpose (docs/decisions/0010):
+of long dims all tiles but the smallest and the largest of each trip count and granularity; inner
+tiles divide outer ones that are cut; with one level a dim of the reduction that shares an axis with
+another dim (a filter window) is not split, or into single positions where sums lie in a memory
+anyway, nor is ever one that holds a window.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, lcm, prod
@@ -208,6 +208,7 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     rows: dict[str, tuple[Row, ...]] = {}
     masking = frozenset(t.name for t in acg.transfers if "tail" in t.abilities)
     grains = {d.name: _grain(placed, d.name, words, masking) for d in codelet.dims}
+    shared = _shared(found, inner, codelet.extents)
     for dim in codelet.dims:
         window = dim.name in reduced and any(
             dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
@@ -224,7 +225,9 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
             step = steps[dim.name]
             if through is not None and dim.name == through.row:
                 step = through.lanes // gcd(through.lanes, through.length)
-            rows[dim.name] = _rows(dim.extent, grains[dim.name], step, levels)
+            every = EVERY_SHARED if dim.name in shared else EVERY
+            every = every if levels == 1 else 0
+            rows[dim.name] = _rows(dim.extent, grains[dim.name], step, every)
     return Space(
         codelet=codelet,
         acg=acg,
@@ -266,20 +269,44 @@ def _grain(
     return grain
 
 
-def _rows(extent: int, grain: int, step: int, levels: int) -> tuple[Row, ...]:
-    """The smallest tile of every trip count, once in multiples of `grain`, once also of `step`; for
-    several levels also steps doubled again and again, which divide one another."""
+EVERY = 64
+"""Grains of a dim up to which every tile is a choice (with one level), where no axis group depends
+on another dim with a choice."""
+EVERY_SHARED = 16
+"""The same for dims that share an axis group, since its table has a row per combination."""
+
+
+def _shared(found: Iterable[Site], inner: Sequence[str], extents: Mapping[str, int]) -> set[str]:
+    """Dims that lie in one axis group with others."""
+    shared: set[str] = set()
+    for site in found:
+        for group in groups(site.operand, inner, plain=site.is_plain):
+            dims = [d for d in group.dims if extents[d] > 1]
+            shared.update(dims if len(dims) > 1 else ())
+    return shared
+
+
+def _rows(extent: int, grain: int, step: int, every: int) -> tuple[Row, ...]:
+    """Tiles of whole grains: every one of a dim of up to `every` grains, of a longer one the
+    smallest and the largest of every trip count, once of those in multiples of `grain`, once of
+    `step` too. every == 0, for several levels: the smallest ones and steps doubled again and again,
+    which divide one another."""
     tiles = {extent}
-    if levels > 1:
+    if not every:
         unit = lcm(grain, step)
         tiles |= {unit * n << i for n in (1, 3) for i in range(extent.bit_length())}
+    elif extent <= every * grain:
+        tiles |= set(range(grain, extent, grain))
     for unit in {grain, lcm(grain, step)}:
         count = -(-extent // unit)
         size = 1
         while size < count:
             trips = -(-count // size)
+            largest = -(-count // (trips - 1)) - 1
             tiles.add(-(-count // trips) * unit)
-            size = -(-count // (trips - 1)) if trips > 1 else count
+            if every:
+                tiles.add(largest * unit)
+            size = largest + 1
     kept = sorted((t for t in tiles if t <= extent), reverse=True)
     return tuple(Row(-(-extent // tile), tile) for tile in kept)
 
@@ -288,20 +315,25 @@ def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int
     """Of one position of the stationary operand: cycles summed over all chunks of the dims it
     lacks, those of a full chunk and of the last one, array steps, chunks."""
     machine = space.machine
-    sizes: list[list[int]] = []
+    kinds: list[tuple[tuple[int, int], tuple[int, int]]] = []
     for dim in space.swept:
         row = rows.get(dim, space.rows[dim][0])
         tail = space.extents[dim] - (row.trips - 1) * row.tile
-        sizes.append(
-            [space.job_steps(dim, row.tile)] * (row.trips - 1) + [space.job_steps(dim, tail)]
-        )
-    split = any(len(s) > 1 for s in sizes)
+        full = space.job_steps(dim, row.tile)
+        kinds.append(((row.trips - 1, full), (1, space.job_steps(dim, tail))))
+    split = any(full[0] for full, _ in kinds)
     drain = machine.partial_drain if split else machine.tile_drain
-    cycles: list[int] = []
-    steps = 0
-    for chunk in itertools.product(*sizes):
-        count = prod(chunk)
-        steps += count
+
+    def cycles(count: int) -> int:
         busy = count * machine.step_cycles
-        cycles.append(max(busy, drain) if machine.overlaps else busy + drain)
-    return sum(cycles), cycles[0], cycles[-1], steps, len(cycles)
+        return max(busy, drain) if machine.overlaps else busy + drain
+
+    total = steps = chunks = 0
+    for chosen in itertools.product(*kinds):
+        times, count = prod(n for n, _ in chosen), prod(size for _, size in chosen)
+        total += times * cycles(count)
+        steps += times * count
+        chunks += times
+    first = prod(full[1] if full[0] else tail[1] for full, tail in kinds)
+    last = prod(tail[1] for _, tail in kinds)
+    return total, cycles(first), cycles(last), steps, chunks

@@ -26,8 +26,8 @@ from covenant.mapper.traffic import Columns
 class Residency:
     """Variables of one site: loops inside its cut (none where it moves with another); rows of its
     tile (by dim); exchanges of its tile; words of one copy; transfer cycles of all exchanges, the
-    first and the last one; words moved. Sums go out and come back in: the latter are `back_total`
-    and `back_words`."""
+    first of loads and the last of stores; words moved. Sums go out and come back in: the latter are
+    `back_total` and `back_words`."""
 
     site: Site
     inside: dict[str, cp_model.IntVar]
@@ -210,7 +210,18 @@ def _whole_inside(
         model.add(inside[key] == 1).only_enforce_if(whole, here)
 
 
-_COLUMNS = ("size", "total", "first", "last", "words")
+def _columns_of(site: Site) -> tuple[str, ...]:
+    """The columns that any constraint reads: of what is loaded the first tile, of what is stored
+    the last one, of what stays in its memory only the size."""
+    if site.outer is None:
+        return ("size",)
+    match site.operand.role:
+        case Role.INPUT | Role.CONSTANT:
+            return ("size", "total", "first", "words")
+        case Role.OUTPUT:
+            return ("size", "total", "last", "words")
+        case Role.PARTIAL:
+            return ("size", "total", "words")
 
 
 def _columns(
@@ -220,12 +231,14 @@ def _columns(
     effective: dict[str, cp_model.IntVar],
     limit_words: int | None,
 ) -> tuple[dict[str, list[cp_model.IntVar]], dict[str, int]]:
-    """Per column the varying factors of all axis groups, and the product of the constant ones."""
-    made: dict[str, list[cp_model.IntVar]] = {name: [] for name in _COLUMNS}
-    constant = dict.fromkeys(_COLUMNS, 1)
+    """Per column the varying factors of all axis groups, and the product of the constant ones; 1
+    for columns that nothing reads."""
+    names = ("size", "total", "first", "last", "words")
+    made: dict[str, list[cp_model.IntVar]] = {name: [] for name in names}
+    constant = dict.fromkeys(names, 1)
     for index, (split, table) in enumerate(fitting_rows(space, site, limit_words)):
         varying = []
-        for name in _COLUMNS:
+        for name in _columns_of(site):
             values = sorted({getattr(c, name) for _, c in table})
             if len(values) == 1:
                 constant[name] *= values[0]
