@@ -47,7 +47,7 @@ _Measure = Callable[[Workload, Setup], Measurement]
 @click.option("--quick", is_flag=True, help="A short subset, under a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--jobs", default=2, show_default=True, help="Processes.")
-@click.option("--time-limit", default=20.0, show_default=True, help="Solver seconds per layer.")
+@click.option("--time-limit", default=10.0, show_default=True, help="Solver seconds per layer.")
 @click.option("--seed", default=0, show_default=True, help="Seed of solver and inputs.")
 def command(
     tables: str,

@@ -42,7 +42,7 @@ _Task = tuple[Workload, Target, str]
 @click.option("--quick", is_flag=True, help="A short subset.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--jobs", default=1, show_default=True, help="Processes; seconds are those of each.")
-@click.option("--time-limit", default=20.0, show_default=True, help="Solver seconds per layer.")
+@click.option("--time-limit", default=10.0, show_default=True, help="Solver seconds per layer.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the solver.")
 @click.option(
     "--zigzag",

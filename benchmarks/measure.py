@@ -43,7 +43,7 @@ class Setup:
 
     arch: str
     settings: tuple[tuple[str, str], ...] = ()
-    time_limit_seconds: float = 20.0
+    time_limit_seconds: float = 10.0
     seed: int = 0
 
 

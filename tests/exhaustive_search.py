@@ -1,7 +1,7 @@
 """Exhaustive search over one binding: every loop nest is walked iteration by iteration.
 
 In: a `Space`. Out: the best value of every objective. The search shares the machine's constants
-and what no tile may split with the solver, and nothing else: every tile is tried, transfers are counted
+and what no tile may split with the solver, and nothing else: every tile is tried, transfers counted
 by walking the nest and comparing index vectors, boxes are measured from coordinates, latency is
 computed from the sentences in `cost`'s docstring. Only the choice of cuts and copies of one walked
 nest is evaluated all at once, in NumPy.

@@ -120,7 +120,7 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--time-limit",
-        default=20.0,
+        default=10.0,
         show_default=True,
         metavar="SECONDS",
         type=click.FloatRange(0),

@@ -34,7 +34,7 @@ class SolveOptions:
     process."""
 
     objective: Objective = LATENCY
-    time_limit_seconds: float = 20.0
+    time_limit_seconds: float = 10.0
     seed: int = 0
     workers: int = 1
     jobs: int = 0

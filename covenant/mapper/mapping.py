@@ -151,6 +151,8 @@ class Proof:
     workers: int
     pins: int = 0
     """User decisions that the mapping keeps; bounds hold for mappings that keep them too."""
+    first_seconds: float = 0.0
+    """Until the first mapping was known."""
 
     @property
     def objective(self) -> int:

@@ -125,7 +125,9 @@ def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
     memory = model.space.memory
     group = memory.size_bytes // (memory.banks // memory.views[-1])
     last = memory.size_bytes * (len(memory.views) - 1)
-    for residency in _of(model, pin.operand):
+    for residency in _of(model, pin.operand, pin.memory):
+        if residency.site.memory.name != memory.name:
+            continue
         port = residency.site.operand.port
         if port in plan.groups:
             start = reader_base(memory, plan, port) + plan.groups[port][0] * group

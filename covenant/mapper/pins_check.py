@@ -64,7 +64,8 @@ def _check(pin: Pin, codelet: Codelet, acg: Acg, spaces: Sequence[Space]) -> Non
                 shown = ", ".join(f"[{', '.join(k)}]" for k in known)
                 raise _FaultError("MAP022", "these dims cannot run as one here", f"known: {shown}")
         case BindPin():
-            _check_binding(decision, codelet, acg, extents)
+            steps = max((len(s.binding.steps) for s in spaces), default=len(codelet.steps))
+            _check_binding(decision, steps, acg, extents)
         case TilePin(memory, dim):
             _memory(memory, acg)
             _known("dim", dim, extents)
@@ -114,9 +115,8 @@ def named(space: Space, name: str) -> list[Operand]:
     return [o for o in space.operands if name in (o.port, o.tensor)]
 
 
-def _check_binding(pin: BindPin, codelet: Codelet, acg: Acg, extents: Iterable[str]) -> None:
-    if pin.step >= len(codelet.steps):
-        count = len(codelet.steps)
+def _check_binding(pin: BindPin, count: int, acg: Acg, extents: Iterable[str]) -> None:
+    if pin.step >= count:
         raise _FaultError(
             "MAP021", f"the layer has {count} steps", f"keep {count} entries of `binding`"
         )

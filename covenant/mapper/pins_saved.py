@@ -62,7 +62,8 @@ def _entry(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str]:
         yield f"      {_word(level.memories[0])}: {_list(x.dim for x in level.loops)}"
     yield "    operands:"
     for placement in mapping.placements:
-        yield f"      {_word(placement.port)}: {_operand(mapping, placement)}"
+        if not acg.memory(placement.memory).off_chip:
+            yield f"      {_word(placement.port)}: {_operand(mapping, placement)}"
     plan = _plan(mapping, codelet, acg)
     if plan is not None:
         yield f"    banks: {{{_word(mapping.levels[0].memories[0])}: {_banks(plan)}}}"
@@ -84,6 +85,13 @@ def _plan(mapping: Mapping, codelet: Codelet, acg: Acg) -> Plan | None:
         if addresses_of(space, plan, buffers) == wanted:
             return plan
     return None
+
+
+def bank_plan(mapping: Mapping, codelet: Codelet, acg: Acg) -> str:
+    """How a mapping divides the banks, as a pins file says it; "" where there is nothing to
+    divide."""
+    plan = _plan(mapping, fuse(codelet, mapping.fused), acg)
+    return "" if plan is None else _banks(plan)
 
 
 def _banks(plan: Plan) -> str:

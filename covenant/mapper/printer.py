@@ -148,6 +148,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
                 for g in mapping.proof.goals
             ],
             "solve_seconds": mapping.proof.solve_seconds,
+            "first_seconds": mapping.proof.first_seconds,
             "seed": mapping.proof.seed,
             "workers": mapping.proof.workers,
             "pins": mapping.proof.pins,
@@ -219,6 +220,7 @@ def from_json(tree: dict[str, Any]) -> Mapping:
             int(proof["seed"]),
             int(proof["workers"]),
             int(proof["pins"]),
+            float(proof.get("first_seconds", 0)),
         ),
         fused=tuple(str(d) for d in tree.get("fused", ())),
         rewriting=str(tree["rewriting"]),

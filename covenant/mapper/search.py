@@ -36,6 +36,18 @@ class Search:
     pins: tuple[Pin, ...] = ()
     watch: Watch = field(default_factory=Watch)
     started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+    """When the first mapping was known."""
+
+    def known(self) -> None:
+        """A mapping is known from now on."""
+        if self.first is None:
+            self.first = time.monotonic()
+
+    @property
+    def first_seconds(self) -> float:
+        """Seconds until the first mapping was known."""
+        return round((self.first or time.monotonic()) - self.started, 3)
 
     def solver(self) -> cp_model.CpSolver:
         """A solver with what is left of the time; probing and repeated presolving cost more than

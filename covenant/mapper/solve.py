@@ -97,6 +97,7 @@ def solve(
             continue
         if best and found.value < best[0].found.value:
             best = []
+        search.known()
         best.append(_Answer(start.index, model, found))
         limit = found.value
     if not best:
@@ -145,6 +146,8 @@ def _starts(spaces: list[Space], search: Search, codelet: Codelet, acg: Acg) -> 
             kept = all(keeps_banks(plan, space.plans[choice.plan]) for plan in plans)
             if not kept or any(broken(search.pins, extract(space, choice), codelet)):
                 reached, choice = FAR, None
+        if choice is not None:
+            search.known()
         if choice is not None and term is not Term.LATENCY:
             reached = value(term, cost.evaluate(extract(space, choice), codelet, acg))
         limit = min(limit, reached)
@@ -217,6 +220,7 @@ def _finish(
         seed=search.seed,
         workers=search.workers,
         pins=len(search.pins),
+        first_seconds=search.first_seconds,
     )
     return _checked(replace(final.mapping, proof=proof), codelet, acg, search)
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from covenant.acg.graph import Acg
 from covenant.core.diagnostics import ExitCode
+from covenant.mapper.mapping import Mapping
+from covenant.mapper.pins_saved import bank_plan
 from covenant.report.difference import Difference, first_difference
 from covenant.report.results import MappedLayer, ModelMapping
 from covenant.report.summary import SCHEMA_VERSION, errors_json, unsupported_json
@@ -63,7 +66,8 @@ def compare(results: Sequence[ModelMapping], given: Sequence[str]) -> Comparison
     names = tuple(result.acg.name for result in results)
     archs = names if len(set(names)) == len(names) else tuple(given)
     layers = tuple(
-        _entries(archs, row) for row in zip(*(result.layers for result in results), strict=True)
+        _entries(archs, [result.acg for result in results], row)
+        for row in zip(*(result.layers for result in results), strict=True)
     )
     common = [row for row in layers if all(entry.mapped.error is None for entry in row)]
     totals = tuple(
@@ -72,13 +76,17 @@ def compare(results: Sequence[ModelMapping], given: Sequence[str]) -> Comparison
     return Comparison(tuple(results), archs, layers, totals)
 
 
-def _entries(archs: Sequence[str], row: Sequence[MappedLayer]) -> tuple[Entry, ...]:
-    base = next((mapped.mapping for mapped in row if mapped.mapping is not None), None)
+def _entries(
+    archs: Sequence[str], acgs: Sequence[Acg], row: Sequence[MappedLayer]
+) -> tuple[Entry, ...]:
+    base: tuple[Mapping, str] | None = None
     entries = []
-    for arch, mapped in zip(archs, row, strict=True):
+    for arch, acg, mapped in zip(archs, acgs, row, strict=True):
         different = None
-        if base is not None and mapped.mapping is not None:
-            different = first_difference(base, mapped.mapping)
+        if mapped.mapping is not None and mapped.lowered is not None:
+            banks = bank_plan(mapped.mapping, mapped.lowered.codelet, acg)
+            base = base or (mapped.mapping, banks)
+            different = first_difference(base[0], mapped.mapping, (base[1], banks))
         entries.append(Entry(arch, mapped, different))
     return tuple(entries)
 

@@ -2,7 +2,7 @@
 
 In: two mappings of equal codelets, on any architectures. Out: a `Difference`, or None. Decisions
 are compared in the order in which they depend on one another; names of nodes and memories are not
-decisions.
+decisions. How the banks are divided is no part of a mapping: who knows the architectures tells.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from covenant.mapper.mapping import Mapping, Placement
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs: binding, tiles, order, residency or copies, and what each mapping decided."""
+    """What differs: binding, tiles, order, residency, copies, banks or addresses, and what each
+    mapping decided."""
 
     decision: str
     first: str
@@ -25,16 +26,16 @@ class Difference:
         return f"{self.decision} {self.first} | {self.second}"
 
 
-def first_difference(first: Mapping, second: Mapping) -> Difference | None:
-    """The first decision that differs, with only its differing parts."""
-    for decision, decide in (
-        ("binding", _binding),
-        ("tiles", _tiles),
-        ("order", _order),
-        ("residency", _residency),
-        ("copies", _copies),
-    ):
-        found = _differing(decide(first), decide(second))
+def first_difference(
+    first: Mapping, second: Mapping, banks: tuple[str, str] = ("", "")
+) -> Difference | None:
+    """The first decision that differs, with only its differing parts; `banks`: how each divides
+    them."""
+    compared = [(name, decide(first), decide(second)) for name, decide in _DECISIONS]
+    compared.append(("banks", {"": banks[0]}, {"": banks[1]}))
+    compared.append(("addresses", _addresses(first), _addresses(second)))
+    for decision, one, other in compared:
+        found = _differing(one, other)
         if found is not None:
             return Difference(decision, *found)
     return None
@@ -91,6 +92,12 @@ def _copies(mapping: Mapping) -> dict[str, str]:
     return {name: str(placement.copies) for name, placement in _named(mapping)}
 
 
+def _addresses(mapping: Mapping) -> dict[str, str]:
+    return {
+        name: ",".join(map(str, placement.addresses)) or "-" for name, placement in _named(mapping)
+    }
+
+
 def _named(mapping: Mapping) -> list[tuple[str, Placement]]:
     """Placements by tensor (or port); a tensor held at several levels gets a prime per level."""
     found: dict[str, Placement] = {}
@@ -100,3 +107,12 @@ def _named(mapping: Mapping) -> list[tuple[str, Placement]]:
             name += "'"
         found[name] = placement
     return list(found.items())
+
+
+_DECISIONS = (
+    ("binding", _binding),
+    ("tiles", _tiles),
+    ("order", _order),
+    ("residency", _residency),
+    ("copies", _copies),
+)

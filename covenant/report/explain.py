@@ -3,7 +3,7 @@
 In: a mapped layer, its cost, and what came of each what-if. Out: `Explanation`, its JSON. The parts
 of the latency add up to it; busy cycles overlap and do not. A what-if is `re-solved` (the best
 mapping of the changed architecture) and, where today's mapping means the same there, `modelled`
-(the same mapping, cost evaluated again).
+(the same mapping, cost evaluated again); its factor is of what the layer was mapped for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from covenant.core.diagnostics import CovenantError, ExitCode
 from covenant.mapper.batch import Outcome, Task
 from covenant.mapper.cost import Cost, evaluate
 from covenant.mapper.mapping import Role
+from covenant.mapper.objective import Term, value
 from covenant.mapper.verify import verify
 from covenant.report.results import MappedLayer, ModelMapping
 from covenant.report.summary import SCHEMA_VERSION, bound_sentence, errors_json
@@ -25,13 +26,13 @@ from covenant.report.whatif import Change, Resource, changed, changes
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WhatIf:
-    """A change and its cycles: of the best mapping, None when skipped for `reason`; of today's
+    """A change and its costs: of the best mapping, None when skipped for `reason`; of today's
     mapping, None where it means another thing. proven: the re-solved mapping is optimal."""
 
     change: Change
-    resolved_cycles: int | None = None
+    resolved: Cost | None = None
     proven: bool = False
-    modelled_cycles: int | None = None
+    modelled: Cost | None = None
     reason: str = ""
 
 
@@ -41,6 +42,18 @@ class Explanation:
 
     mapped: MappedLayer
     answers: tuple[WhatIf, ...] = ()
+
+    @property
+    def term(self) -> Term:
+        """The first term of the objective the layer was mapped for."""
+        assert self.mapped.mapping is not None
+        return Term(self.mapped.mapping.proof.goals[0].term)
+
+    def factor(self, cost: Cost) -> float:
+        """How many times better than today in that term."""
+        assert self.mapped.cost is not None
+        spent = value(self.term, cost)
+        return value(self.term, self.mapped.cost) / spent if spent else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +123,12 @@ def _answer(mapped: MappedLayer, change: Change, after: Acg, outcome: Outcome) -
     codelet, today = mapped.lowered.codelet, mapped.mapping
     modelled = None
     if change.keeps_mappings and not verify(today, codelet, after):
-        modelled = evaluate(today, codelet, after).latency
+        modelled = evaluate(today, codelet, after)
     if outcome.mapping is None:
         reason = "" if outcome.error is None else _reason(outcome.error)
-        return WhatIf(change, modelled_cycles=modelled, reason=reason)
-    cycles = evaluate(outcome.mapping, codelet, after).latency
-    return WhatIf(change, cycles, outcome.mapping.proof.status.proven, modelled)
+        return WhatIf(change, modelled=modelled, reason=reason)
+    spent = evaluate(outcome.mapping, codelet, after)
+    return WhatIf(change, spent, outcome.mapping.proof.status.proven, modelled)
 
 
 def _reason(error: CovenantError) -> str:
@@ -143,34 +156,28 @@ def busy(cost: Cost) -> dict[str, int]:
     return {"compute": cost.compute, "load": cost.load, "store": cost.store}
 
 
-def speedup(cost: Cost, cycles: int) -> float:
-    """How many times faster than today."""
-    return cost.latency / cycles if cycles else 1.0
-
-
 def summary(explanation: Explanation) -> str:
     """What bounds the layer and what each kind of change would bring, in one sentence."""
     cost = explanation.mapped.cost
     assert cost is not None
-    factors = []
-    for change, title in _best(explanation.answers, cost):
-        factors.append(f"{title} -> {change:.2f}x")
+    factors = [f"{title} -> {change:.2f}x" for change, title in _best(explanation)]
     bound = bound_sentence(cost).partition(":")[0]
-    return f"bound by {bound}: " + (", ".join(factors) or "no change is legal")
+    of = "" if explanation.term is Term.LATENCY else f"; {explanation.term}"
+    return f"bound by {bound}{of}: " + (", ".join(factors) or "no change is legal")
 
 
-def _best(answers: Sequence[WhatIf], cost: Cost) -> list[tuple[float, str]]:
+def _best(explanation: Explanation) -> list[tuple[float, str]]:
     """The best factor of each kind of change, with what was changed; one per on-chip memory."""
     found: dict[str, tuple[float, str]] = {}
-    for answer in answers:
-        if answer.resolved_cycles is None:
+    for answer in explanation.answers:
+        if answer.resolved is None:
             continue
         change = answer.change
         kind = change.title if change.resource is Resource.SIZE else str(change.resource)
         title = change.title
         if change.resource is Resource.ARRAY:
             title = f"array x2 ({change.title})"
-        factor = speedup(cost, answer.resolved_cycles)
+        factor = explanation.factor(answer.resolved)
         if kind not in found or factor > found[kind][0]:
             found[kind] = (factor, title)
     return list(found.values())
@@ -201,28 +208,32 @@ def _layer_json(explanation: Explanation) -> dict[str, Any]:
         "utilization": round(cost.utilization, 6),
         "parts": parts(mapped),
         "busy": busy(cost),
-        "what_if": [_answer_json(answer, cost) for answer in explanation.answers],
+        "objective": mapped.mapping.proof.terms,
+        "what_if": [_answer_json(explanation, answer) for answer in explanation.answers],
         "summary": summary(explanation),
     }
 
 
-def _answer_json(answer: WhatIf, cost: Cost) -> dict[str, Any]:
+def _answer_json(explanation: Explanation, answer: WhatIf) -> dict[str, Any]:
+    resolved, modelled = answer.resolved, answer.modelled
     return {
         "change": answer.change.title,
         "resource": str(answer.change.resource),
         "set": dict(answer.change.overrides),
         "re_solved": None
-        if answer.resolved_cycles is None
-        else {
-            "cycles": answer.resolved_cycles,
-            "speedup": round(speedup(cost, answer.resolved_cycles), 4),
-            "proven": answer.proven,
-        },
-        "modelled": None
-        if answer.modelled_cycles is None
-        else {
-            "cycles": answer.modelled_cycles,
-            "speedup": round(speedup(cost, answer.modelled_cycles), 4),
-        },
+        if resolved is None
+        else _cost_json(explanation, resolved) | {"proven": answer.proven},
+        "modelled": None if modelled is None else _cost_json(explanation, modelled),
         "skipped": answer.reason,
+    }
+
+
+def _cost_json(explanation: Explanation, cost: Cost) -> dict[str, Any]:
+    """Cycles and how many times fewer; the value of the objective's first term and the same."""
+    assert explanation.mapped.cost is not None
+    return {
+        "cycles": cost.latency,
+        "speedup": round(explanation.mapped.cost.latency / max(1, cost.latency), 4),
+        "value": value(explanation.term, cost),
+        "factor": round(explanation.factor(cost), 4),
     }

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from covenant.core.diagnostics import printable
-from covenant.mapper.cost import Cost
+from covenant.mapper.objective import Term
 from covenant.report.explain import (
     Explanation,
     ModelExplanation,
     WhatIf,
     busy,
     parts,
-    speedup,
     summary,
 )
 from covenant.report.summary import bound_sentence
@@ -53,23 +52,24 @@ def _layer(explanation: Explanation) -> Iterator[str]:
         yield f"  {cycles:>13,}  {cycles / cost.latency:>6.1%}  {_PARTS[name]}"
     shares = (f"{name} {cycles / cost.latency:.1%}" for name, cycles in busy(cost).items())
     yield f"  busy      {', '.join(shares)} (they overlap)"
-    yield from (f"  {line}".rstrip() for line in _table(explanation, cost).splitlines())
+    yield from (f"  {line}".rstrip() for line in _table(explanation).splitlines())
     yield f"  {summary(explanation)}"
 
 
-def _table(explanation: Explanation, cost: Cost) -> str:
-    table = table_of("change", "re-solved", "cycles", "modelled", "status")
+def _table(explanation: Explanation) -> str:
+    of = "" if explanation.term is Term.LATENCY else f" ({explanation.term})"
+    table = table_of("change", f"re-solved{of}", "cycles", f"modelled{of}", "status")
     for answer in explanation.answers:
-        table.add_row(answer.change.title, *_cells(answer, cost))
+        table.add_row(answer.change.title, *_cells(explanation, answer))
     return drawn(table)
 
 
-def _cells(answer: WhatIf, cost: Cost) -> tuple[str, str, str, str]:
+def _cells(explanation: Explanation, answer: WhatIf) -> tuple[str, str, str, str]:
     kept = "–"
-    if answer.modelled_cycles is not None:
-        kept = f"{speedup(cost, answer.modelled_cycles):.2f}x"
-    if answer.resolved_cycles is None:
+    if answer.modelled is not None:
+        kept = f"{explanation.factor(answer.modelled):.2f}x"
+    if answer.resolved is None:
         return "–", "–", kept, printable(f"skipped: {answer.reason}")
-    factor = f"{speedup(cost, answer.resolved_cycles):.2f}x"
+    factor = f"{explanation.factor(answer.resolved):.2f}x"
     status = "proven" if answer.proven else "feasible"
-    return factor, f"{answer.resolved_cycles:,}", kept, status
+    return factor, f"{answer.resolved.latency:,}", kept, status

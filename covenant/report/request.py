@@ -49,7 +49,7 @@ class MapOptions:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     objective: Objective = LATENCY
     pins: PinFile = NO_PINS
-    time_limit_seconds: float = 20.0
+    time_limit_seconds: float = 10.0
     seed: int = 0
     workers: int = 1
     strict: bool = False

@@ -63,6 +63,7 @@ def layer_json(mapped: MappedLayer) -> dict[str, Any]:
         "dram_bytes": cost.dram_bytes,
         "energy_pj": round(cost.energy_femtojoules / 1000, 3),
         "solve_seconds": mapping.proof.solve_seconds,
+        "first_seconds": mapping.proof.first_seconds,
         "tiles": dict(loops),
         "order": [name for name, _ in loops],
         "buffers": [

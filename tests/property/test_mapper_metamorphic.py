@@ -202,7 +202,7 @@ def _back(mapping: Mapping, names: dict[str, str]) -> Mapping:
         placements=tuple(
             replace(p, memory=old.get(p.memory, p.memory)) for p in mapping.placements
         ),
-        proof=replace(mapping.proof, solve_seconds=0),
+        proof=replace(mapping.proof, solve_seconds=0, first_seconds=0),
     )
 
 

@@ -73,6 +73,21 @@ def _copied(mapping: Mapping, copies: int) -> Mapping:
     return replace(mapping, placements=(replace(first, copies=copies), *rest))
 
 
+def _moved(mapping: Mapping) -> Mapping:
+    first, *rest = mapping.placements
+    return replace(mapping, placements=(replace(first, addresses=(64,)), *rest))
+
+
+def test_banks_and_addresses_are_decisions_too(mapping: Mapping) -> None:
+    moved = _moved(mapping)
+    divided = first_difference(mapping, moved, ("shared", "{groups: {a: [0, 2]}}"))
+    assert str(divided) == "banks shared | {groups: {a: [0, 2]}}"
+    found = first_difference(mapping, moved, ("shared", "shared"))
+    assert found is not None
+    assert found.decision == "addresses"
+    assert found.second.endswith("=64")
+
+
 def test_the_first_decision_that_differs_is_named(mapping: Mapping) -> None:
     tiled = _tiled(mapping, "oc", "oy")
     for decision, first, second in (

@@ -12,6 +12,7 @@ from covenant.acg.dump import resolved_yaml
 from covenant.acg.graph import Acg
 from covenant.acg.reader import read_architecture
 from covenant.core.diagnostics import CovenantError
+from covenant.mapper.objective import Objective, Term, value
 from covenant.report.explain import ModelExplanation, explain_json, parts, summary
 from covenant.report.explain_text import explain_text
 from covenant.report.whatif import Change, Resource, changed, changes
@@ -36,7 +37,7 @@ def test_every_change_is_answered_or_says_why_not(found: ModelExplanation) -> No
     (layer,) = found.layers
     assert {answer.change.resource for answer in layer.answers} == set(Resource)
     for answer in layer.answers:
-        assert (answer.resolved_cycles is None) == bool(answer.reason)
+        assert (answer.resolved is None) == bool(answer.reason)
 
 
 def test_more_of_a_transfer_resource_is_never_worse_and_solving_again_never_worse_than_modelled(
@@ -46,11 +47,28 @@ def test_more_of_a_transfer_resource_is_never_worse_and_solving_again_never_wors
     assert layer.mapped.cost is not None
     for answer in layer.answers:
         if not answer.change.keeps_mappings:
-            assert answer.modelled_cycles is None
+            assert answer.modelled is None
             continue
-        assert answer.modelled_cycles is not None
-        assert answer.resolved_cycles is not None
-        assert answer.resolved_cycles <= answer.modelled_cycles <= layer.mapped.cost.latency
+        assert answer.modelled is not None
+        assert answer.resolved is not None
+        assert answer.resolved.latency <= answer.modelled.latency <= layer.mapped.cost.latency
+
+
+@pytest.mark.parametrize("term", [Term.ENERGY, Term.EDP, Term.DRAM])
+def test_factors_are_of_what_the_layer_was_mapped_for(term: Term, tmp_path: Path) -> None:
+    options = pipeline.MapOptions("snax", objective=Objective((term,)))
+    (layer,) = pipeline.explain_model(chain().save(tmp_path), options, ["first"]).layers
+    today = layer.mapped.cost
+    assert today is not None
+    assert layer.term is term
+    for answer in layer.answers:
+        if answer.resolved is None:
+            continue
+        spent = value(term, answer.resolved)
+        assert layer.factor(answer.resolved) == value(term, today) / spent
+        if answer.modelled is not None:
+            assert spent <= value(term, answer.modelled) <= value(term, today)
+    assert f"; {term}: " in summary(layer)
 
 
 def test_the_summary_names_the_bound_and_one_factor_of_each_kind(found: ModelExplanation) -> None:
