@@ -142,7 +142,7 @@ class _Descent:
 
     def _streams(self, innermost: dict[str, int]) -> bool:
         """Whether the streams have as many loops as a launch needs."""
-        key = tuple(innermost.values())
+        key = tuple(innermost[d] for d in self.space.tiled)
         if key not in self.known.streamed:
             rows = {d: self.space.rows[d][i] for d, i in innermost.items()}
             self.known.streamed[key] = enough_loops(self.space, rows)

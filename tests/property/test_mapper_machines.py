@@ -115,7 +115,7 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Space]]:
         codelet = plain_gemm(
             rng.choice([1, 2, 3, 4, 6]),
             rng.choice([8, 16, 32, 40]),
-            rng.choice([16, 32, 40]),
+            rng.choice([4, 8, 16, 32, 40]),
             bias=rng.random() < 0.3,
         )
         acg = machine(
