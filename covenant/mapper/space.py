@@ -17,7 +17,7 @@ from functools import cached_property
 from math import gcd, lcm, prod
 
 from covenant.acg.graph import Acg, Memory
-from covenant.codelets.ir import Codelet
+from covenant.codelets.ir import Codelet, Dim
 from covenant.mapper.banking import Plan, plans
 from covenant.mapper.candidates import Binding
 from covenant.mapper.machine import Machine, machine_of
@@ -203,31 +203,18 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     steps = step_extents(acg, codelet, binding)
     levels = max(s.depth for s in found)
     words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
-    resumable = any(o.role is Role.PARTIAL for o in placed)
-    kept = any(o.kept for o in placed)
-    rows: dict[str, tuple[Row, ...]] = {}
     masking = frozenset(t.name for t in acg.transfers if "tail" in t.abilities)
     grains = {d.name: _grain(placed, d.name, words, masking) for d in codelet.dims}
     shared = _shared(found, inner, codelet.extents)
+    rows: dict[str, tuple[Row, ...]] = {}
     for dim in codelet.dims:
-        window = dim.name in reduced and any(
-            dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
-        )
-        whole = through is not None and dim.name == through.lane
-        whole = whole or any(o.source is not None and o.packed == dim.name for o in placed)
-        whole = whole or (window and levels == 1 and not kept)
-        whole = whole or (dim.name in reduced and not resumable)
-        if whole:
-            rows[dim.name] = (Row(1, dim.extent),)
-        elif window and levels == 1:
-            rows[dim.name] = tuple(dict.fromkeys((Row(1, dim.extent), Row(dim.extent, 1))))
-        else:
-            step = steps[dim.name]
-            if through is not None and dim.name == through.row:
-                step = through.lanes // gcd(through.lanes, through.length)
-            every = EVERY_SHARED if dim.name in shared else EVERY
-            every = every if levels == 1 else 0
-            rows[dim.name] = _rows(dim.extent, grains[dim.name], step, every)
+        fixed = _fixed_rows(dim, placed, reduced, through, levels)
+        step = steps[dim.name]
+        if through is not None and dim.name == through.row:
+            step = through.lanes // gcd(through.lanes, through.length)
+        every = EVERY_SHARED if dim.name in shared else EVERY
+        every = every if levels == 1 else 0
+        rows[dim.name] = fixed or _rows(dim.extent, grains[dim.name], step, every)
     return Space(
         codelet=codelet,
         acg=acg,
@@ -244,6 +231,26 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
         grains=grains,
         through=through,
     )
+
+
+def _fixed_rows(
+    dim: Dim, placed: Sequence[Operand], reduced: Sequence[str], through: Rows | None, levels: int
+) -> tuple[Row, ...]:
+    """The tiles of a dim that is not split, or only into single positions; none for others."""
+    window = dim.name in reduced and any(
+        dim.name in i.dims and len(i.dims) > 1 for o in placed for i in o.indices
+    )
+    resumable = any(o.role is Role.PARTIAL for o in placed)
+    kept = any(o.kept for o in placed)
+    whole = through is not None and dim.name == through.lane
+    whole = whole or any(o.source is not None and o.packed == dim.name for o in placed)
+    whole = whole or (window and levels == 1 and not kept)
+    whole = whole or (dim.name in reduced and not resumable)
+    if whole:
+        return (Row(1, dim.extent),)
+    if window and levels == 1:
+        return tuple(dict.fromkeys((Row(1, dim.extent), Row(dim.extent, 1))))
+    return ()
 
 
 def routed_spaces(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Space, ...]:
