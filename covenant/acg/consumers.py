@@ -13,7 +13,9 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _PASSES = ("acg", "mapper", "emit", "sim", "report", "cli")
-_NOT_READING = ("build.py", "dump.py", "printer.py", "sections.py", "consumers.py", "starter.py")
+_NOT_READING = frozenset(
+    ("build.py", "dump.py", "printer.py", "svg.py", "sections.py", "consumers.py", "starter.py")
+)
 
 _VARIABLES: dict[str, str] = {
     "": "acg read_architecture",

@@ -13,6 +13,7 @@ from covenant.cli.options import parse_settings
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 
 if TYPE_CHECKING:
+    from covenant.acg.graph import Acg
     from covenant.report.architecture import Checked
 
 _settings = click.option(
@@ -100,23 +101,44 @@ def _write_new(file: Path, text: str) -> None:
         message, repair = "the file exists already", "remove it, or give another one with -o FILE"
         raise fail("CLI005", message, Span(str(file)), repair, ExitCode.USAGE) from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message, repair = f"cannot write the file: {reason}", "give a writable place with -o FILE"
-        raise fail("CLI005", message, Span(str(file)), repair, ExitCode.USAGE) from error
+        raise _unwritable(file, error, "-o") from error
+
+
+def _unwritable(file: Path, error: Exception, option: str) -> CovenantError:
+    reason = getattr(error, "strerror", None) or str(error)
+    message, repair = f"cannot write the file: {reason}", f"give a writable place with {option}"
+    return fail("CLI005", message, Span(str(file)), repair, ExitCode.USAGE)
 
 
 @command.command()
 @click.argument("arch", metavar="NAME|FILE")
 @click.option("--resolved", is_flag=True, help="Print the whole YAML with every value resolved.")
+@click.option(
+    "--svg", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw it as SVG."
+)
 @_settings
-def show(arch: str, resolved: bool, settings: tuple[str, ...]) -> None:
+def show(arch: str, resolved: bool, svg: Path | None, settings: tuple[str, ...]) -> None:
     """Draw an architecture: memories, transfers, compute nodes, capabilities, registers."""
     from covenant.acg.dump import resolved_yaml
     from covenant.acg.printer import show as show_text
     from covenant.acg.reader import read_architecture
 
     acg = read_architecture(arch, parse_settings(settings))
+    if svg is not None:
+        _draw(acg, svg)
+        return
     click.echo(resolved_yaml(acg) if resolved else show_text(acg), nl=False)
+
+
+def _draw(acg: Acg, file: Path) -> None:
+    """Write the drawing; a file of that name is replaced, as it can be drawn again."""
+    from covenant.acg.svg import svg
+
+    try:
+        file.write_text(svg(acg), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _unwritable(file, error, "--svg") from error
+    click.echo(f"{file}: {acg.name}")
 
 
 @command.command()
