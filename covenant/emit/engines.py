@@ -62,9 +62,9 @@ class Engines:
 
     def start(self, engine: Engine, launch: Launch) -> Clock:
         """What an engine knows when it starts its part of a launch; takes its credits."""
-        start = engine.done.copy()
         if self._in_order:
-            np.maximum.reduce([e.done for e in self._list], out=start)
+            return engine.done
+        start = engine.done.copy()
         waited = False
         for name in launch.waits:
             if self._routed(launch.unit, name, "wait") is not engine:
@@ -83,6 +83,8 @@ class Engines:
     def complete(self, engine: Engine, launch: Launch, start: Clock) -> None:
         """The engine's part of a launch is done: it posts what it knows."""
         engine.jobs += 1
+        if self._in_order:
+            return
         start[engine.number] = engine.jobs
         engine.done = start
         for name in launch.posts:

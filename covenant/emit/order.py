@@ -87,6 +87,28 @@ class Race:
     engine: int
 
 
+class Written:
+    """Which words of one on-chip memory hold something, where launches take effect one by one and
+    so cannot race."""
+
+    def __init__(self, words: int) -> None:
+        self._written = np.zeros(words, np.bool_)
+
+    def read(self, words: Words, engine: Engine, start: Clock, one_job: bool) -> Race | None:
+        """Whether something was written; the other arguments matter to `History` only."""
+        del engine, start, one_job
+        written = self._written[words]
+        return None if written.all() else Race("unwritten", int(words[~written][0]), 0)
+
+    def write(
+        self, words: Words, engine: Engine, start: Clock, in_place: int, once: bool
+    ) -> Race | None:
+        """Record a write; the other arguments matter to `History` only."""
+        del engine, start, in_place, once
+        self._written[words] = True
+        return None
+
+
 class History:
     """Last writer and last readers of every word of one on-chip memory."""
 

@@ -16,7 +16,7 @@ from covenant.acg.graph import Acg, Memory
 from covenant.emit.accesses import Accesses, Words, rescaled
 from covenant.emit.encode import decode_flat, loop_lengths
 from covenant.emit.engines import Engines
-from covenant.emit.order import Clock, Engine, History, Race
+from covenant.emit.order import Clock, Engine, History, Race, Written
 from covenant.emit.program import (
     Add,
     Halt,
@@ -63,6 +63,15 @@ class Extent:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """A stream as a launch uses it: beats that the job needs, and that its loops make."""
+
+    stream: Stream
+    needed: int
+    beats: int
+
+
 class Replay:
     """One program on one architecture; `run` once, then read `findings`."""
 
@@ -87,9 +96,8 @@ class Replay:
         self._flat = decode_flat(words, acg.control)
         self._lengths = loop_lengths(words, acg.control)
         self._engines = Engines(acg.control, self._units, self._flat, self._lengths, self._find)
-        self._histories = {
-            m.name: History(m.size_bytes // m.word_bytes, self._engines.count) for m in acg.on_chip
-        }
+        self._histories = {m.name: self._history(m) for m in acg.on_chip}
+        self._uses: dict[tuple[str, tuple[int, ...]], tuple[_Use, ...]] = {}
         self._accesses = Accesses(self._find)
         self._far_word = min(_far_words(acg, self._units.values()))
         extents = (*inputs, *constants, *outputs, *scratch)
@@ -204,6 +212,23 @@ class Replay:
         self._unwritten[words] = False
         self._readable[words[self._scratch[words]]] = True
 
+    def _history(self, memory: Memory) -> History | Written:
+        words = memory.size_bytes // memory.word_bytes
+        return Written(words) if self._in_order else History(words, self._engines.count)
+
+    def _one_by_one(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
+        """A launch of a machine without semaphores: what is touched follows from its registers
+        without addresses, and is worked out once."""
+        key = launch.unit, tuple(v for q, v in registers.items() if not q.endswith(".base"))
+        uses = self._uses.get(key)
+        if uses is None:
+            found = [self._use(s, unit, registers) for s in _sides(unit, registers)]
+            uses = self._uses[key] = tuple(found)
+        for use in uses:
+            engine = self._engines.of(launch.unit, use.stream.key)
+            if self._is_whole(engine, use):
+                self._touch(engine, use, registers, engine.done, (-1, False))
+
     def _compute(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
         """Readers run ahead freely; a writer follows all readers of earlier launches, since the
         node takes launches in order, and ends after the readers of its own."""
@@ -212,6 +237,9 @@ class Replay:
             self._find(
                 f"{launch.unit}.function is {registers['function']}, below {count} is needed"
             )
+            return
+        if self._in_order:
+            self._one_by_one(launch, unit, registers)
             return
         both = unit.stream(unit.output) if not unit.stream(unit.output).writes else None
         readers = [s for s in unit.streams if not s.writes and s is not both]
@@ -246,13 +274,36 @@ class Replay:
         registers: Registers,
         start: Clock,
     ) -> None:
+        use = self._use(stream, unit, registers)
+        if not self._is_whole(engine, use):
+            return
+        in_place = self._in_place(engine, stream, unit, registers) if stream.writes else -1
+        one_job = stream.key == unit.partial and not adds(unit, registers)
+        self._touch(engine, use, registers, start, (in_place, one_job))
+
+    def _use(self, stream: Stream, unit: ComputeUnit, registers: Registers) -> _Use:
         needed = expected_beats(unit, stream.key, registers)
         beats = int(np.prod(stream.nest(registers, needed)[0], dtype=np.int64))
-        if beats != needed:
-            self._find(f"{engine.name} moves {beats} beats, the job needs {needed}")
-            return
         used = replace(active(unit, stream.key, registers), writes=stream.writes)
-        words = self._accesses.stream(used, registers, needed)
+        return _Use(used, needed, beats)
+
+    def _is_whole(self, engine: Engine, use: _Use) -> bool:
+        if use.beats != use.needed:
+            self._find(f"{engine.name} moves {use.beats} beats, the job needs {use.needed}")
+        return use.beats == use.needed
+
+    def _touch(
+        self,
+        engine: Engine,
+        use: _Use,
+        registers: Registers,
+        start: Clock,
+        order: tuple[int, bool],
+    ) -> None:
+        """Record what a stream reads or writes. order: the reader that a writer follows word by
+        word, whether all words read must come from one job."""
+        stream = used = use.stream
+        words = self._accesses.stream(used, registers, use.needed)
         memory = self._acg.memory(stream.memory)
         if memory.off_chip:
             words = rescaled(words, used.word_bytes, self._far_word)
@@ -263,11 +314,9 @@ class Replay:
             return
         history = self._histories[stream.memory]
         if used.writes:
-            in_place = self._in_place(engine, stream, unit, registers)
-            race = history.write(words, engine, start, in_place, False)
+            race = history.write(words, engine, start, order[0], False)
         else:
-            sums = stream.key == unit.partial and not adds(unit, registers)
-            race = history.read(words, engine, start, sums and not self._in_order)
+            race = history.read(words, engine, start, order[1])
         self._report(engine, race, memory.word_bytes)
 
     def _in_place(
@@ -298,6 +347,21 @@ class Replay:
             return words[:0]
         first_view = not words.size or words[-1] < node.size_bytes // node.word_bytes
         return words if first_view else node.places(words)
+
+
+def _sides(unit: ComputeUnit, registers: Registers) -> Iterator[Stream]:
+    """Streams of a launch in order: what is read, then what is written; a result that is added to
+    is read before."""
+    output = unit.stream(unit.output)
+    for stream in unit.streams:
+        reads = stream.key != unit.output and not stream.writes
+        if reads and unit.takes_part(stream.key, registers):
+            yield stream
+    if not output.writes and registers.get("resume", 0):
+        yield output
+    for stream in unit.streams:
+        if stream.writes or stream.key == unit.output:
+            yield replace(stream, writes=True)
 
 
 def _far_words(acg: Acg, units: Iterable[Dma | ComputeUnit]) -> Iterator[int]:
