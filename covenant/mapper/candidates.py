@@ -17,7 +17,7 @@ from covenant.codelets.ir import Codelet
 from covenant.core.affine import Affine
 from covenant.core.expression import Ref, Statement, show
 from covenant.mapper.joints import fills, met_dims, parted
-from covenant.mapper.lanes import is_strided, unmaskable
+from covenant.mapper.lanes import apart, is_strided, unmaskable
 from covenant.mapper.mapping import StepBinding
 from covenant.mapper.rewrite import AS_WRITTEN, variants
 from covenant.mapper.unify import Match, Unifier, is_field, simplify
@@ -349,6 +349,7 @@ def _illegal(
             return f"'{ref.name}' is read backwards"
         if port.tile:
             why = _unpackable(acg, capability, port, ref, choice)
+            why = why or apart(acg, capability, port, ref, choice)
             why = why or unmaskable(acg, capability, port, choice, codelet.extents)
         else:
             own = {choice.get(d, "") for d in _names(pattern_refs[port.name])}

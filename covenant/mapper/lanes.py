@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from covenant.acg.graph import Acg, Capability, Port
+from covenant.core.expression import Ref
 
 
 def has_rows(acg: Acg, node: str, port: str, word_bytes: int) -> bool:
@@ -46,3 +47,19 @@ def unmaskable(
     if extent % lanes == 0 or not is_strided(acg, capability.node, port.name):
         return ""
     return f"'{stream}' cannot mask lanes: {extent} of '{dim or port.tile[0]}' for {lanes} lanes"
+
+
+def apart(acg: Acg, capability: Capability, port: Port, ref: Ref, bound: Mapping[str, str]) -> str:
+    """Why the lanes of a port cannot take a tensor, "" when they can: where the hardware takes them
+    from neighbouring words, neighbouring lanes must be neighbours in the tensor."""
+    stream = port.partial or port.stream
+    if len(port.tile) < 2 or capability.extents.get(port.tile[0], 1) < 2 or not stream:
+        return ""
+    word_bytes = acg.stream_memory(stream).word_bytes
+    dim = bound.get(port.tile[0], "")
+    if not dim or not has_rows(acg, capability.node, port.name, word_bytes):
+        return ""
+    step = sum(index.coefficient(dim) for index in ref.indices)
+    if step == 1:
+        return ""
+    return f"lanes of '{port.name}' are neighbours, '{dim}' moves by {step} in '{ref.name}'"

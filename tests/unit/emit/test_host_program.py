@@ -72,13 +72,18 @@ def _mvin(row: int, source: int) -> Instruction:
 def _computes(row: int, hold: int) -> list[Operation]:
     if hold:
         first = Instruction(
-            "preload_none", "mesh", (("acc.bound[0]", 4), ("resume", 1), ("acc.base", 64 * row))
+            "preload_none", "mesh", (("acc.tail_lanes", 4), ("resume", 1), ("acc.base", 64 * row))
         )
     else:
-        places = (("b.base", 256 * row), ("acc.bound[0]", 4), ("resume", 0), ("acc.base", 64 * row))
+        places = (
+            ("b.base", 256 * row),
+            ("acc.tail_lanes", 4),
+            ("resume", 0),
+            ("acc.base", 64 * row),
+        )
         first = Instruction("preload", "mesh", (("b.tail_lanes", 16), *places))
     name = "compute_accumulated" if hold else "compute_preloaded"
-    values = (("a.bound[0]", 4), ("a.base", 16 * row), ("hold", hold))
+    values = (("a.tail_lanes", 4), ("a.base", 16 * row), ("hold", hold))
     return [first, Instruction(name, "mesh", values, launches=True)]
 
 

@@ -45,7 +45,7 @@ def _load(stride: int, *, unit: str = "load_a", rows: int = 16, fill: int = 0) -
 
 
 def _multiply(b: int, *, hold: int = 0, resume: int = 0) -> Invocation:
-    rows = (("a.bound[0]", 5), ("acc.bound[0]", 5), ("b.tail_lanes", 16))
+    rows = (("a.tail_lanes", 5), ("acc.tail_lanes", 5), ("b.tail_lanes", 16))
     bases = (Address("a.base", 0, "a"), Address("b.base", b, "b"), Address("acc.base", 64, "acc"))
     return Invocation("mesh", (*rows, ("resume", resume), ("hold", hold)), bases)
 
