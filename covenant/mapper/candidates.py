@@ -77,7 +77,8 @@ def match(codelet: Codelet, acg: Acg) -> Candidates:
         found, why = _match(form.codelet, acg)
         refusals = refusals or why
         bindings = tuple(Binding(steps, form.name) for steps in found)
-        bindings = tuple(b for b in bindings if fills(acg, b.steps, form.filled))
+        pad = (form.codelet.tensor(form.filled).pad or 0) if form.filled else 0
+        bindings = tuple(b for b in bindings if fills(acg, b.steps, form.filled, pad))
         if bindings:
             return Candidates(bindings, why)
     return Candidates((), refusals)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from covenant.acg.graph import Acg, Capability, Port
+from covenant.acg.graph import Acg, Capability, Port, Transfer
 from covenant.codelets.ir import Codelet, Role
 from covenant.core.expression import Ref
 from covenant.mapper.mapping import StepBinding
@@ -117,16 +117,25 @@ def movers(acg: Acg) -> nx.DiGraph:
     return graph
 
 
-def fills(acg: Acg, steps: Sequence[StepBinding], tensor: str) -> bool:
+def _writes(acg: Acg, transfer: Transfer, pad: int) -> bool:
+    """Whether a transfer can fill with a value, which its units may have fixed."""
+    if "fill" not in transfer.abilities:
+        return False
+    units = acg.control.units_of(transfer.name) if acg.control is not None else ()
+    registers = [unit.register("value") for unit in units]
+    return all(r is None or not r.fixed or r.reset == pad & 0xFF for r in registers)
+
+
+def fills(acg: Acg, steps: Sequence[StepBinding], tensor: str, pad: int) -> bool:
     """Whether the padding of a tensor can be written around its tiles, by a transfer from off chip
-    on their way ("": there is none)."""
+    on their way that writes this value ("": there is no such tensor)."""
     for step in steps:
         capability = capability_at(acg, step)
         for port, name in step.tensors:
             if name == tensor:
                 memory = acg.stream_memory(capability.port(port).stream).name
                 return any(
-                    "fill" in t.abilities and _leads(acg, t.target, memory)
+                    _writes(acg, t, pad) and _leads(acg, t.target, memory)
                     for off_chip in acg.off_chip
                     for t in acg.transfers
                     if t.source == off_chip.name and not t.is_stream

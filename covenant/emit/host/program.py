@@ -60,6 +60,7 @@ _FUNCTIONS = {
     "move": sources.MOVE,
     "copy": sources.COPY,
     "quantise": sources.QUANTISE,
+    "dequantise": sources.DEQUANTISE,
 }
 
 
@@ -223,7 +224,7 @@ class _Writer:
         channels = boundary.quantisation.scale.size
         inner = prod(shape[axis + 1 :]) if channels > 1 and axis is not None else count or 1
         common = f"{count}, {inner}, {channels}, {constants}, {dtype.bytes}"
-        self.used.add("quantise")
+        self.used.add("quantise" if boundary.quantises else "dequantise")
         if boundary.quantises:
             limits = f"{_i64(dtype.minimum)}, {_i64(dtype.maximum)}"
             call = f"covenant_quantise({found}, (const float *){source}, {common}, {limits});"

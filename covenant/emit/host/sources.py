@@ -144,6 +144,9 @@ static void covenant_quantise(uint8_t *to, const float *from, int64_t count, int
   }
 }
 
+"""
+
+DEQUANTISE = """
 /* (q - zero point) * scale; `bytes` and `is_signed` of the integers. */
 static void covenant_dequantise(float *to, const uint8_t *from, int64_t count, int64_t inner,
                                 int64_t channels, const float *scale, const int64_t *zero,

@@ -231,7 +231,11 @@ def test_program_needs_stdint_only_and_fences_around_every_layer(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [("unsigned", "uint8"), ("output point", "requantise"), ("channels", "scale")],
+    [
+        ("unsigned", "port a takes int8; 'x' is uint8"),
+        ("output point", "is not clip(requantise(acc[m,n], scale, 0), lo, hi)"),
+        ("channels", "'scale' is a scalar"),
+    ],
 )
 def test_what_the_machine_cannot_do_is_refused_with_the_reason(
     change: str, reason: str, tmp_path: Path
@@ -255,3 +259,13 @@ def test_what_the_machine_cannot_do_is_refused_with_the_reason(
     (layer,) = mapping.layers
     assert layer.error is not None
     assert reason in str(layer.error)
+
+
+def test_padding_with_another_value_than_zero_is_refused(tmp_path: Path) -> None:
+    case = _conv((1, 4, 5, 5), (4, 4, 3, 3), point=3, pads=[1, 1, 1, 1])
+    mapping = pipeline.map_model(
+        case.save(tmp_path), MapOptions("gemmini", cache=False, strict=True)
+    )
+    assert "'x[n,g,c,oy+fy-1,ox+fx-1] - 3' stands where it takes 'a[m,k]'" in str(
+        mapping.layers[0].error
+    )
