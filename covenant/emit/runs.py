@@ -7,7 +7,7 @@ that it alone loads or stores, whenever it runs over a tile of the sums.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -19,11 +19,12 @@ from covenant.emit import dma
 from covenant.emit.constants import Payloads
 from covenant.emit.groups import End, Group, summed
 from covenant.emit.limits import Values
-from covenant.emit.movers import Tile
+from covenant.emit.movers import Lies, Tile
+from covenant.emit.nest import Index
 from covenant.emit.places import Place
 from covenant.emit.plan import DramPlan
 from covenant.emit.program import Address, Invocation
-from covenant.emit.shapes import Piece, Shapes, Sums
+from covenant.emit.shapes import Box, Piece, Shapes, Sums
 from covenant.emit.transfers import resident_box
 from covenant.mapper.mapping import Layout, Role
 from covenant.mapper.mapping import Mapping as LayerMapping
@@ -44,6 +45,15 @@ class Run:
     homes: Mapping[str, tuple[int, Layout]]
     inputs: list[Place]
     outputs: list[Place]
+    zeros: dict[str, int]
+    """The first iteration of every dim."""
+    dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Dims of what a stream carries, by prefix."""
+    offsets: dict[tuple[str, Index, Index], int] = field(default_factory=dict)
+    """Bytes from the start of a tile, by prefix, place in it and size."""
+    holding: dict[int, tuple[Values, Values, Values]] = field(default_factory=dict)
+    """By identity of the values of a launch: those of the stationary operand, all of them with
+    `hold` 0, those of the others with `hold` 1."""
     held: tuple[object, ...] = ()
     """What the stationary operand of the last launch was."""
 
@@ -138,14 +148,12 @@ class Run:
         ends = self.shapes.streams(sums)
         addresses: dict[str, Address] = {}
         for end in ends:
-            found = self._address(end, Tile(origin, dict(piece.size)))
+            found = self._address(end, origin, piece.size)
             addresses.setdefault(found.quantity, found)
         values = self._holding(values, piece, addresses)
         held = ("hold", 1) in values
         kept = f"{self.group.stationary}.base"
-        where = " ".join(
-            f"{d}={origin[d]}" for d in self.group.order if origin[d] or d in piece.size
-        )
+        where = " ".join(f"{d}={origin[d]}" for d in self.group.order if origin[d])
         return Invocation(
             self.group.unit.name,
             values,
@@ -158,34 +166,43 @@ class Run:
         port = self.group.stationary
         if self.group.unit.register("hold") is None or f"{port}.base" not in addresses:
             return values
+        known = self.holding.get(id(values))
+        if known is None:
+            own = tuple(v for v in values if v[0].startswith(f"{port}."))
+            rest = tuple(v for v in values if v not in own)
+            known = (own, (*values, ("hold", 0)), (*rest, ("hold", 1)))
+            self.holding[id(values)] = known
         end = next(e for e in self.group.ends if e.prefix == port)
         one = all(piece.size[d] <= self.group.extents[d] for d in end.operand.dims)
-        own = tuple(v for v in values if v[0].startswith(f"{port}."))
         place = self.places.get((end.operand.port, end.operand.memory))
         number = place.exchanges if place is not None else 0
-        address = addresses[f"{port}.base"]
-        now = (number, address.value, own) if one else ()
+        now = (number, addresses[f"{port}.base"].value, known[0]) if one else ()
         same = bool(now) and now == self.held
         self.held = now
-        if not same:
-            return (*values, ("hold", 0))
-        return (*(v for v in values if not v[0].startswith(f"{port}.")), ("hold", 1))
+        return known[2] if same else known[1]
 
-    def _address(self, end: End, box: Tile) -> Address:
+    def _address(self, end: End, origin: dict[str, int], size: Box) -> Address:
+        """Where a stream starts for a box of iterations."""
         operand = end.operand
         place = self.places.get((operand.port, operand.memory))
-        quantity = f"{end.prefix}.base"
-        at = resident_box(operand, box.origin, box.size)
         if place is None:
             base, layout = self.homes[operand.port]
-            index = tuple(first for first, _ in at)
-            return Address(quantity, base + dma.offset(layout, index), f"{operand.port} home")
-        assert place.tile is not None
-        around = resident_box(operand, place.tile.origin, place.tile.size)
-        index = tuple(a[0] - w[0] for a, w in zip(at, around, strict=True))
-        lies = place.lies
-        value = lies.base + dma.offset(place.placement.layout, index)
-        return Address(quantity, value, lies.buffer, lies.slot)
+            lies, first = Lies(base, f"{operand.port} home"), self.zeros
+        else:
+            assert place.tile is not None
+            lies, layout, first = place.lies, place.placement.layout, place.tile.origin
+        dims = self.dims.get(end.prefix) or self.dims.setdefault(end.prefix, operand.dims)
+        moved = tuple([origin[d] - first[d] for d in dims])
+        key = (end.prefix, moved, tuple([size[d] for d in dims]))
+        offset = self.offsets.get(key)
+        if offset is None:
+            at = resident_box(operand, origin, dict(size))
+            whole = resident_box(operand, first, place.tile.size) if place and place.tile else ()
+            index = [low for low, _ in at]
+            if whole:
+                index = [a - w for a, (w, _) in zip(index, whole, strict=True)]
+            offset = self.offsets[key] = dma.offset(layout, tuple(index))
+        return Address(f"{end.prefix}.base", lies.base + offset, lies.buffer, lies.slot)
 
 
 def run_of(
@@ -224,7 +241,9 @@ def run_of(
         summed(codelet, mapping),
     )
     outputs = [p for p in own if p.placement.role is Role.OUTPUT]
-    return Run(group, shapes, places, homes, [p for p in own if p not in outputs], outputs)
+    inputs = [p for p in own if p not in outputs]
+    zeros = dict.fromkeys(codelet.extents, 0)
+    return Run(group, shapes, places, homes, inputs, outputs, zeros)
 
 
 def _settings(group: Group, mapping: LayerMapping, acg: Acg, payloads: Payloads | None) -> Values:
