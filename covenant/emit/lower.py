@@ -61,6 +61,20 @@ def _folded(
     return (*begin, *first, *annotated(folded, origins), Halt())
 
 
+def _check_instances(mapping: Mapping, acg: Acg) -> None:
+    """Raise for buffers in memories with an instance per lane: no register says which instance."""
+    for placement in mapping.placements:
+        memory = acg.memory(placement.memory)
+        if memory.per:
+            raise fail(
+                "EMI002",
+                f"'{placement.port}' lies in '{memory.name}', which has an instance per lane of "
+                f"{' and '.join(memory.per)}: it can be mapped, programs cannot address instances",
+                memory.span,
+                "leave out `per` and give the size and the words of all instances together",
+            )
+
+
 def _ordered(
     mapping: Mapping,
     codelet: Codelet,
@@ -69,6 +83,7 @@ def _ordered(
     payloads: Payloads | None,
 ) -> Ordered:
     control, where = control_of(acg), regions or plan(mapping, acg)
+    _check_instances(mapping, acg)
     return Ordered(mapping, codelet, acg, control, where, payloads)
 
 

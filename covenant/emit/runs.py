@@ -48,9 +48,9 @@ class Run:
     zeros: dict[str, int]
     """The first iteration of every dim."""
     dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Dims of what a stream carries, by prefix."""
+    """Dims of what a stream carries, by port."""
     offsets: dict[tuple[str, Index, Index], int] = field(default_factory=dict)
-    """Bytes from the start of a tile, by prefix, place in it and size."""
+    """Bytes from the start of a tile, by port, place in it and size."""
     holding: dict[int, tuple[Values, Values, Values]] = field(default_factory=dict)
     """By identity of the values of a launch: those of the stationary operand, all of them with
     `hold` 0, those of the others with `hold` 1."""
@@ -191,9 +191,9 @@ class Run:
         else:
             assert place.tile is not None
             lies, layout, first = place.lies, place.placement.layout, place.tile.origin
-        dims = self.dims.get(end.prefix) or self.dims.setdefault(end.prefix, operand.dims)
+        dims = self.dims.get(operand.port) or self.dims.setdefault(operand.port, operand.dims)
         moved = tuple([origin[d] - first[d] for d in dims])
-        key = (end.prefix, moved, tuple([size[d] for d in dims]))
+        key = (operand.port, moved, tuple([size[d] for d in dims]))
         offset = self.offsets.get(key)
         if offset is None:
             at = resident_box(operand, origin, dict(size))

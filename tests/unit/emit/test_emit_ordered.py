@@ -16,10 +16,12 @@ from covenant.acg.reader import read_architecture
 from covenant.core.diagnostics import CovenantError
 from covenant.emit.check import check_image
 from covenant.emit.encode import decode, encode
+from covenant.emit.lower import lower
 from covenant.emit.program import Launch, Operation, Write
 from machine_samples import machine, plain_conv, plain_gemm
-from mapper_samples import SNAX, gemm
-from program_runs import Ready, assert_runs, differing, prepare
+from mapper_samples import SNAX, conv, gemm
+from program_runs import Ready, assert_runs, differing, lowered, prepare
+from random_mappings import random_mapping
 
 Mutation = Callable[[Random, list[Operation]], list[Operation]]
 
@@ -129,3 +131,21 @@ def test_semaphores_do_not_order_two_depths(tmp_path: Path) -> None:
     file.write_text(text.replace("  loop_depth: 3\n", "  loop_depth: 3\n  semaphores: [go]\n"))
     with pytest.raises(CovenantError, match="order one compute unit and one depth"):
         prepare(gemm(8, 16, 8), read_architecture(file))
+
+
+def test_instances_of_a_memory_are_not_addressed() -> None:
+    acg = machine("two_depths")
+    ready = assert_runs(gemm(8, 16, 8), acg)
+    lanes = tuple(replace(m, per=("m",)) if m.name == "l1" else m for m in acg.memories)
+    with pytest.raises(CovenantError, match=r"'a' lies in 'l1', which has an instance per lane"):
+        lower(ready.mapping, gemm(8, 16, 8), replace(acg, memories=lanes))
+
+
+def test_sums_and_results_of_one_stream_keep_their_own_layout() -> None:
+    acg = machine("two_depths", memories__l1__size="8KiB", memories__l2__size="8KiB")
+    layer = conv(2, 33, 4, 3, 2)
+    mapping = random_mapping(layer, acg, Random(1), 30)
+    assert mapping is not None
+    ready = lowered(layer, mapping, acg, 0)
+    assert check_image(ready.image, acg) == ()
+    assert differing(ready, ready.image, acg) == 0
