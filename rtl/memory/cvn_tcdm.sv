@@ -13,7 +13,8 @@
 /// YAML: memories.<l1>.size / banks / word_bytes.
 ///
 /// Requests are scattered to banks with a computed index (a decoder per master), and a bank selects
-/// its winner's access by index (a multiplexer per bank): few passes, which keeps simulation fast.
+/// its winner's access by index (a multiplexer per bank), the two classes are arbitrated apart: narrow
+/// vectors keep simulation fast.
 /// Addresses beyond the memory are further views of the same words: in view v (word addresses
 /// v * Words and up) words interleave over groups of Banks / 2^v banks, one group after the other, so
 /// that buffers in different groups never collide. YAML: memories.<l1>.bank_group, smallest group.
@@ -47,30 +48,35 @@ module cvn_tcdm
   localparam int unsigned RowBits = $clog2(Rows);
   localparam int unsigned WordBits = $clog2(Words);
   localparam int unsigned MasterBits = (NumMasters > 1) ? $clog2(NumMasters) : 1;
-  typedef logic [NumMasters-1:0] masters_t;
+  // Vectors over the masters of a class; one that has none gets a bit that is never set.
+  localparam int unsigned Others = NumMasters - Urgent;
+  localparam int unsigned UrgentWidth = (Urgent > 0) ? Urgent : 1;
+  localparam int unsigned OtherWidth = (Others > 0) ? Others : 1;
+  typedef logic [UrgentWidth-1:0] urgent_t;
+  typedef logic [OtherWidth-1:0] other_t;
   typedef logic [MasterBits-1:0] master_t;
   typedef logic [BankBits-1:0] bank_t;
   typedef logic [RowBits-1:0] row_t;
 
-  localparam masters_t One = masters_t'(1);
-  localparam masters_t UrgentMask = ~(masters_t'('1) << Urgent);
-
-  masters_t bank_req[Banks];
-  masters_t bank_gnt[Banks];
-  masters_t above_d[Banks];
-  masters_t above_q[Banks];  // per class, ones above the last winner: these come first
-  logic     bank_valid[Banks];
-  logic     bank_write[Banks];
-  row_t     bank_row[Banks];
-  word_t    bank_wdata[Banks];
-  word_t    bank_rdata[Banks];
+  // above: ones above the last winner of the class, which come first
+  urgent_t urgent_req[Banks], urgent_gnt[Banks], urgent_above_d[Banks], urgent_above_q[Banks];
+  other_t  other_req[Banks], other_gnt[Banks], other_above_d[Banks], other_above_q[Banks];
+  logic    bank_valid[Banks];
+  logic    bank_write[Banks];
+  row_t    bank_row[Banks];
+  word_t   bank_wdata[Banks];
+  word_t   bank_rdata[Banks];
 
   bank_t    bank[NumMasters];
   master_t  winner[Banks];
-  masters_t behind, first_class, valid, gnt, read_d, read_q;
+  urgent_t  urgent_behind, urgent_valid, urgent_granted, urgent_read_d, urgent_read_q;
+  other_t   other_behind, other_valid, other_granted, other_read_d, other_read_q;
   bank_t    read_bank_q[NumMasters];
   logic [3:0] turn_d, turn_q;
-  masters_t favoured, favoured_d, favoured_q;  // one-hot, a turn each
+  master_t  favoured_d, favoured_q;  // a turn each
+  urgent_t  urgent_favoured;
+  other_t   other_favoured;
+  logic     others_first;
 
   // In view v the low BankShift - v bits choose the bank inside the group and the high v bits of the
   // word the group.
@@ -95,62 +101,102 @@ module cvn_tcdm
     return found;
   endfunction
 
-  // Masters whose number has bit i set.
-  function automatic masters_t with_bit(input int unsigned i);
-    masters_t found;
-    for (int unsigned m = 0; m < NumMasters; m++) found[m] = 1'((m >> i) & 1);
+  // Masters of a class whose number has bit i set.
+  function automatic urgent_t urgent_with_bit(input int unsigned i);
+    urgent_t found;
+    found = '0;
+    for (int unsigned m = 0; m < Urgent; m++) found[m] = 1'((m >> i) & 1);
     return found;
   endfunction
 
-  function automatic master_t index_of(input masters_t one_hot);
-    master_t found;
-    for (int unsigned i = 0; i < MasterBits; i++) found[i] = (one_hot & with_bit(i)) != '0;
+  function automatic other_t other_with_bit(input int unsigned i);
+    other_t found;
+    found = '0;
+    for (int unsigned m = 0; m < Others; m++) found[m] = 1'(((m + Urgent) >> i) & 1);
     return found;
+  endfunction
+
+  // The candidates of a class: lanes that hold their beat back if there are any, of these the ones
+  // after the last winner, of these the first.
+  function automatic urgent_t urgent_choice(input urgent_t req, input urgent_t above);
+    urgent_t considered;
+    considered = req;
+    if ((considered & urgent_behind) != '0) considered &= urgent_behind;
+    if ((considered & above) != '0) considered &= above;
+    return considered & (~considered + urgent_t'(1));
+  endfunction
+
+  function automatic other_t other_choice(input other_t req, input other_t above);
+    other_t considered;
+    considered = req;
+    if ((considered & other_behind) != '0) considered &= other_behind;
+    if ((considered & above) != '0) considered &= above;
+    return considered & (~considered + other_t'(1));
   endfunction
 
   // ---- Arbitration -------------------------------------------------------------------------------
-  assign turn_d = turn_q + 4'd1;
+  assign turn_d       = turn_q + 4'd1;
+  assign others_first = turn_q == '0;
 
   always_comb begin
-    behind = '0;
-    for (int unsigned b = 0; b < Banks; b++) bank_req[b] = '0;
-    for (int unsigned m = 0; m < NumMasters; m++) begin
-      bank[m]   = bank_of(req_i[m].addr);
-      behind[m] = req_i[m].behind;
-      if (req_i[m].valid) bank_req[bank[m]][m] = 1'b1;
+    {urgent_behind, urgent_valid, urgent_favoured} = '0;
+    {other_behind, other_valid, other_favoured} = '0;
+    for (int unsigned b = 0; b < Banks; b++) begin
+      urgent_req[b] = '0;
+      other_req[b]  = '0;
+    end
+    for (int unsigned m = 0; m < NumMasters; m++) bank[m] = bank_of(req_i[m].addr);
+    for (int unsigned m = 0; m < Urgent; m++) begin
+      urgent_behind[m]   = req_i[m].behind;
+      urgent_valid[m]    = req_i[m].valid;
+      urgent_favoured[m] = turn_q == 4'd8 && favoured_q == master_t'(m);
+      if (req_i[m].valid) urgent_req[bank[m]][m] = 1'b1;
+    end
+    for (int unsigned m = 0; m < Others; m++) begin
+      other_behind[m]   = req_i[m+Urgent].behind;
+      other_valid[m]    = req_i[m+Urgent].valid;
+      other_favoured[m] = turn_q == 4'd8 && favoured_q == master_t'(m + Urgent);
+      if (req_i[m+Urgent].valid) other_req[bank[m+Urgent]][m] = 1'b1;
     end
   end
 
-  assign first_class = (turn_q == '0) ? ~UrgentMask : UrgentMask;
-  assign favoured    = (turn_q == 4'd8) ? favoured_q : '0;
-  assign favoured_d  = (turn_q != '1) ? favoured_q :
-                       (favoured_q << 1) | masters_t'(favoured_q[NumMasters-1]);
+  always_comb begin
+    favoured_d = favoured_q;
+    if (turn_q == '1) begin
+      favoured_d = (favoured_q == master_t'(NumMasters - 1)) ? '0 : favoured_q + master_t'(1);
+    end
+  end
 
-  // The candidates of a bank: urgent ones if there are any, of these lanes that hold their beat back,
-  // of these the ones after the last winner.
   always_comb begin
     for (int unsigned b = 0; b < Banks; b++) begin
-      masters_t considered;
-      considered = bank_req[b];
-      if ((considered & first_class) != '0) considered &= first_class;
-      if ((considered & behind) != '0) considered &= behind;
-      if ((considered & above_q[b]) != '0) considered &= above_q[b];
-      if ((bank_req[b] & favoured) != '0) considered = favoured;
-      bank_gnt[b] = considered & (~considered + One);
+      logic urgent_goes, other_goes;
+      urgent_goes = urgent_req[b] != '0 && !(others_first && other_req[b] != '0);
+      other_goes  = other_req[b] != '0 && !urgent_goes;
+      urgent_gnt[b] = '0;
+      other_gnt[b]  = '0;
+      if ((urgent_req[b] & urgent_favoured) != '0) urgent_gnt[b] = urgent_favoured;
+      else if ((other_req[b] & other_favoured) != '0) other_gnt[b] = other_favoured;
+      else if (urgent_goes) urgent_gnt[b] = urgent_choice(urgent_req[b], urgent_above_q[b]);
+      else if (other_goes) other_gnt[b] = other_choice(other_req[b], other_above_q[b]);
     end
   end
 
   // The winner's access. Without a winner the fields of master 0 pass, but bank_valid is 0.
   always_comb begin
     for (int unsigned b = 0; b < Banks; b++) begin
-      masters_t served;
-      winner[b]     = index_of(bank_gnt[b]);
-      served        = ((bank_gnt[b] & UrgentMask) != '0) ? UrgentMask : ~UrgentMask;
-      above_d[b]    = above_q[b];
-      if (bank_gnt[b] != '0) begin
-        above_d[b] = (~(bank_gnt[b] | (bank_gnt[b] - One)) & served) | (above_q[b] & ~served);
+      for (int unsigned i = 0; i < MasterBits; i++) begin
+        winner[b][i] = (urgent_gnt[b] & urgent_with_bit(i)) != '0 ||
+                       (other_gnt[b] & other_with_bit(i)) != '0;
       end
-      bank_valid[b] = bank_gnt[b] != '0;
+      urgent_above_d[b] = urgent_above_q[b];
+      other_above_d[b]  = other_above_q[b];
+      if (urgent_gnt[b] != '0) begin
+        urgent_above_d[b] = ~(urgent_gnt[b] | (urgent_gnt[b] - urgent_t'(1)));
+      end
+      if (other_gnt[b] != '0) begin
+        other_above_d[b] = ~(other_gnt[b] | (other_gnt[b] - other_t'(1)));
+      end
+      bank_valid[b] = urgent_gnt[b] != '0 || other_gnt[b] != '0;
       bank_write[b] = req_i[winner[b]].write;
       bank_row[b]   = row_of(req_i[winner[b]].addr);
       bank_wdata[b] = req_i[winner[b]].wdata;
@@ -158,17 +204,20 @@ module cvn_tcdm
   end
 
   always_comb begin
-    valid  = '0;
-    gnt    = '0;
-    read_d = '0;
+    urgent_granted = '0;
+    other_granted  = '0;
+    urgent_read_d  = '0;
+    other_read_d   = '0;
     for (int unsigned b = 0; b < Banks; b++) begin
-      valid  |= bank_req[b];
-      gnt    |= bank_gnt[b];
-      read_d |= bank_write[b] ? '0 : bank_gnt[b];
+      urgent_granted |= urgent_gnt[b];
+      other_granted  |= other_gnt[b];
+      urgent_read_d  |= bank_write[b] ? '0 : urgent_gnt[b];
+      other_read_d   |= bank_write[b] ? '0 : other_gnt[b];
     end
   end
 
-  assign denied_o = DeniedBits'($countones(valid & ~gnt));
+  assign denied_o = DeniedBits'($countones(urgent_valid & ~urgent_granted)) +
+                    DeniedBits'($countones(other_valid & ~other_granted));
 
   // ---- Banks and responses -----------------------------------------------------------------------
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
@@ -188,28 +237,42 @@ module cvn_tcdm
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      read_q     <= '0;
-      turn_q     <= '0;
-      favoured_q <= One;
-      for (int unsigned b = 0; b < Banks; b++) above_q[b] <= '0;
+      urgent_read_q <= '0;
+      other_read_q  <= '0;
+      turn_q        <= '0;
+      favoured_q    <= '0;
+      for (int unsigned b = 0; b < Banks; b++) begin
+        urgent_above_q[b] <= '0;
+        other_above_q[b]  <= '0;
+      end
     end else if (clr_i) begin
-      read_q     <= '0;
-      turn_q     <= '0;
-      favoured_q <= One;
-      for (int unsigned b = 0; b < Banks; b++) above_q[b] <= '0;
+      urgent_read_q <= '0;
+      other_read_q  <= '0;
+      turn_q        <= '0;
+      favoured_q    <= '0;
+      for (int unsigned b = 0; b < Banks; b++) begin
+        urgent_above_q[b] <= '0;
+        other_above_q[b]  <= '0;
+      end
     end else begin
-      read_q     <= read_d;
-      turn_q     <= turn_d;
-      favoured_q <= favoured_d;
-      above_q    <= above_d;
+      urgent_read_q  <= urgent_read_d;
+      other_read_q   <= other_read_d;
+      turn_q         <= turn_d;
+      favoured_q     <= favoured_d;
+      urgent_above_q <= urgent_above_d;
+      other_above_q  <= other_above_d;
     end
   end
 
   always_comb begin
-    for (int unsigned m = 0; m < NumMasters; m++) begin
-      rsp_o[m].gnt    = gnt[m];
-      rsp_o[m].rvalid = read_q[m];
-      rsp_o[m].rdata  = bank_rdata[read_bank_q[m]];
+    for (int unsigned m = 0; m < NumMasters; m++) rsp_o[m].rdata = bank_rdata[read_bank_q[m]];
+    for (int unsigned m = 0; m < Urgent; m++) begin
+      rsp_o[m].gnt    = urgent_granted[m];
+      rsp_o[m].rvalid = urgent_read_q[m];
+    end
+    for (int unsigned m = 0; m < Others; m++) begin
+      rsp_o[m+Urgent].gnt    = other_granted[m];
+      rsp_o[m+Urgent].rvalid = other_read_q[m];
     end
   end
 

@@ -134,14 +134,13 @@ module tcdm_proof
   localparam int unsigned Round = 16 * Masters;
   int unsigned favoured, left;
   always_comb begin
-    favoured = 0;
-    for (int unsigned m = 0; m < Masters; m++) if (i_tcdm.favoured_q[m]) favoured = m;
+    favoured = 32'(i_tcdm.favoured_q);
     left = (16 * master_i + 8 + 2 * Round - 16 * favoured - 32'(i_tcdm.turn_q)) % Round;
   end
 
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      OneTurn:   assert ($onehot(i_tcdm.favoured_q));
+      OneTurn:   assert (32'(i_tcdm.favoured_q) < Masters);
       Nearer:    assert (Payload || !req_i[master_i].valid || waited_q + left < Patience);
       OneWinner: assert (one_winner);
       LastWrite: assert (!wrong);

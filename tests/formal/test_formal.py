@@ -58,8 +58,8 @@ MUTANTS = (
     (PROOFS[3], "read_bank_q <= bank;", "read_bank_q[0] <= bank[0];"),
     (PROOFS[3], "bank_write[b] = req_i[winner[b]].write", "bank_write[b] = req_i[0].write"),
     # nobody has a turn of its own: a lane that holds nothing back could starve
-    (PROOFS[4], "(turn_q == 4'd8) ? favoured_q : '0", "'0"),
-    (PROOFS[4], "(turn_q != '1) ? favoured_q", "(turn_q != '1 || turn_q == '1) ? favoured_q"),
+    (PROOFS[4], "turn_q == 4'd8 && favoured_q", "1'b0 && favoured_q"),
+    (PROOFS[4], "if (turn_q == '1) begin", "if (1'b0) begin"),
 )  # fmt: skip
 
 
