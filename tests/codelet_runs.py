@@ -131,6 +131,23 @@ class Image2d:
         return f"{self.n},{self.c},{self.y},{self.x}"
 
 
+def convolution(image: Image2d, filters: int, kernel: int, stride: int, pad: int) -> str:
+    """A convolution with bias, requantised."""
+    i, oy, ox = image, _out(image.y, kernel, stride, pad), _out(image.x, kernel, stride, pad)
+    read = f"x[n,g,c,{_at('y', stride, pad)},{_at('x', stride, pad)}]"
+    return f"""codelet conv "convolution"
+dims n={i.n} g=1 oc={filters} oy={oy} ox={ox} c={i.c} fy={kernel} fx={kernel}
+input x uint8[{i.n},1,{i.c},{i.y},{i.x}] pad=3
+constant w int8[1,{filters},{i.c},{kernel},{kernel}]
+constant bias int32[1,{filters}]
+constant scale float32[1,{filters}]
+output y uint8[{i.n},1,{filters},{oy},{ox}]
+local acc int32[{i.n},1,{filters},{oy},{ox}]
+acc[n,g,oc,oy,ox] += ({read} - 3) * w[g,oc,c,fy,fx]
+y[n,g,oc,oy,ox] = clip(requantise(acc[n,g,oc,oy,ox] + bias[g,oc], scale[g,oc], 7), 0, 255)
+"""
+
+
 def depthwise(
     image: Image2d, kernel: int = 3, stride: int = 1, pad: int = 1, multiplier: int = 1, zw: int = 0
 ) -> str:

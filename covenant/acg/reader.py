@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from covenant.acg import compose, sections
+from covenant.acg import compose, copies, sections
 from covenant.acg.build import build
 from covenant.acg.findings import keys_at, located
 from covenant.acg.graph import Acg
@@ -80,11 +80,15 @@ def _attempt(tree: Tree) -> Acg | list[Diagnostic]:
 
 
 def load(path: Path, extended_by: tuple[Path, ...] = ()) -> Tree:
-    """The tree of a file with what it `extends` merged in and that key removed."""
+    """The tree of a file with what it `extends` merged in, its `copies` made and both keys
+    removed."""
     tree = read_yaml(path)
-    base = tree.get("extends") if isinstance(tree, YamlTable) else None
-    if not isinstance(tree, YamlTable) or base is None:
+    if not isinstance(tree, YamlTable):
         return tree
+    base, wanted = tree.get("extends"), tree.get(copies.KEY)
+    own = _without(tree, "extends", copies.KEY)
+    if base is None:
+        return own if wanted is None else copies.add_copies(own, wanted)
     if not isinstance(base, YamlScalar) or not isinstance(base.value, str):
         message = "'extends' must be the name or path of an architecture"
         raise fail("ACG002", message, base.span, "write `extends: <architecture>`")
@@ -95,9 +99,19 @@ def load(path: Path, extended_by: tuple[Path, ...] = ()) -> Tree:
         if below.resolve() not in chain:
             message = f"more than {compose.MAX_EXTENDS} files extend one another"
         raise fail("ACG002", message, base.span, "extend an architecture that stands alone")
-    own = YamlTable(tuple(e for e in tree.entries if e[0].text != "extends"), tree.span)
+    start = load(below, chain)
+    if wanted is not None and isinstance(start, YamlTable):
+        start = copies.add_copies(start, wanted)
+    return _merged(start, own)
+
+
+def _without(tree: YamlTable, *keys: str) -> YamlTable:
+    return YamlTable(tuple(e for e in tree.entries if e[0].text not in keys), tree.span)
+
+
+def _merged(start: Tree, own: Tree) -> Tree:
     findings: list[Diagnostic] = []
-    merged = compose.merge(load(below, chain), own, findings)
+    merged = compose.merge(start, own, findings)
     if findings:
         raise CovenantError(findings)
     return merged

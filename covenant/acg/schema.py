@@ -19,6 +19,12 @@ _FIRST: Json = {
         "type": "string",
         "description": "architecture to start from: a shipped name or a path; null removes a key",
     },
+    "copies": {
+        "type": "object",
+        "description": "further nodes that are like others, as lists of nodes by suffix: "
+        '`{"2": [gemm, stream_a]}` adds gemm2 and stream_a2, with their unit and semaphores',
+        "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    },
     "parameters": {
         "type": "object",
         "description": "names and defaults of `${name}`; `--set name=value` overrides them",
