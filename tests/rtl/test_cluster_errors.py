@@ -24,7 +24,7 @@ ACG = read_architecture("snax")
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(ACG, dram_bytes=1 << 16, optimise="-O1") as cluster:
+    with Cluster(ACG, dram_bytes=1 << 16) as cluster:
         yield cluster
 
 

@@ -1,7 +1,8 @@
 """Members of the snax family on the RTL: every layer is equal and takes the predicted cycles.
 
 Left out of the default run, since every member is an RTL build of its own: `pytest -m nightly
-tests/rtl/test_family.py`. `python tests/rtl/test_family.py [NAME…]` prints the table.
+tests/rtl/test_family.py`. `PYTHONPATH=tests python tests/rtl/test_family.py [NAME…]`
+prints the table.
 """
 
 from __future__ import annotations

@@ -36,6 +36,9 @@ QUANTISATIONS: dict[str, dict[str, Any]] = {
 }
 """Options of `quantised` by layer; the others have uint8 inputs and per-tensor int8 weights."""
 
+LONGEST = ("ffn1", "ffn2")
+"""Layers of more than half a million cycles: run once, not again with other inputs."""
+
 EDITS: dict[str, dict[str, str]] = {
     "16x8x4_64KiB_16banks": {
         "extents: {m: 8, n: 8, k: 8}": "extents: {m: 16, n: 8, k: 4}",
@@ -53,7 +56,10 @@ def bench() -> Iterator[Bench]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=sorted(EDITS))
+@pytest.fixture(
+    scope="module",
+    params=["16x8x4_64KiB_16banks", pytest.param("16x8x8", marks=pytest.mark.nightly)],
+)
 def edited_bench(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
@@ -77,12 +83,13 @@ def _run_twice(bench: Bench, compiled: Compiled, expected: dict[str, Any]) -> No
     assert_equal(bench.run_again(compiled, others), compiled.reference(others))
 
 
-def _equal_to_onnxruntime(bench: Bench, case: Case, folder: Path) -> None:
+def _equal_to_onnxruntime(bench: Bench, case: Case, folder: Path) -> Compiled:
     compiled = bench.compile(case, folder)
     _run_twice(bench, compiled, case.expected())
     others = Case(case.name, case.model, other_inputs(compiled, seed=6))
     found = compiled.outputs(bench.cluster.dram)
     assert_equal(compiled.graph_outputs(found), others.expected())
+    return compiled
 
 
 def _suite_cases() -> list[Any]:
@@ -117,13 +124,20 @@ def _network_layer(name: str, style: str) -> Case:
 def test_network_layer_in_both_formats_equals_onnxruntime(
     name: str, bench: Bench, tmp_path: Path
 ) -> None:
-    operators = _network_layer(name, "QOperator")
-    _equal_to_onnxruntime(bench, operators, tmp_path)
-    pairs = _network_layer(name, "QDQ")
-    compiled = bench.compile(pairs, tmp_path)
-    assert_same_layers([compiled.lowered], [bench.compile(operators, tmp_path).lowered])
-    found = bench.run(compiled, pairs.inputs, seed=7)
-    assert_equal(compiled.graph_outputs(found), operators.expected())
+    case = _network_layer(name, "QOperator")
+    if name in LONGEST:
+        operators = bench.compile(case, tmp_path)
+        found = bench.run(operators, case.inputs, seed=5)
+        assert_equal(operators.graph_outputs(found), case.expected())
+    else:
+        operators = _equal_to_onnxruntime(bench, case, tmp_path)
+    pairs = bench.compile(_network_layer(name, "QDQ"), tmp_path)
+    assert_same_layers([pairs.lowered], [operators.lowered])
+    # the same words in the same memory: what the RTL makes of them is known from above
+    assert pairs.image.words == operators.image.words
+    memories = [c.image.dram(c.seen(c.case.inputs)) for c in (operators, pairs)]
+    np.testing.assert_array_equal(*memories)
+    assert pairs.image.tensors == operators.image.tensors
 
 
 @pytest.mark.parametrize("style", ["QOperator", "QDQ"])
