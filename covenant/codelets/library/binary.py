@@ -70,8 +70,8 @@ def build_product(layer: Layer) -> LoweredLayer:
 
 
 def samples(numbers: Numbers) -> tuple[Sample, ...]:
-    """Tensors of 8 x 8 positions and 16 channels, with a scale each."""
-    x, w, y = (numbers.activation(name, 1, 16, 8, 8) for name in ("x", "w", "y"))
+    """Tensors of 8 x 8 positions and 256 channels, with a scale each."""
+    x, w, y = (numbers.activation(name, 1, 256, 8, 8) for name in ("x", "w", "y"))
     return (
         sample("sum of two tensors", "sum", {"x": x, "w": w}, y, {}),
         sample("product of two tensors", "product", {"x": x, "w": w}, y, {}),

@@ -57,17 +57,17 @@ def build(layer: Layer) -> LoweredLayer:
 
 
 def samples(numbers: Numbers) -> tuple[Sample, ...]:
-    """Convolutions of an image of 8 x 8 positions and 16 channels."""
+    """Convolutions of an image of 8 x 8 positions and 256 channels."""
     found = []
     for kind, stride, groups in (
         ("convolution", 1, 1),
         ("convolution, stride 2", 2, 1),
-        ("depthwise convolution", 1, 16),
+        ("depthwise convolution", 1, 256),
     ):
         inputs = {
-            "x": numbers.activation("x", 1, 16, 8, 8),
-            "w": weights(16, 16 // groups, 3, 3),
-            "bias": biases(16),
+            "x": numbers.activation("x", 1, 256, 8, 8),
+            "w": weights(256, 256 // groups, 3, 3),
+            "bias": biases(256),
         }
         attributes: dict[str, int | tuple[int, ...]] = {
             "strides": (stride, stride),
@@ -75,7 +75,7 @@ def samples(numbers: Numbers) -> tuple[Sample, ...]:
             "dilations": (1, 1),
             "group": groups,
         }
-        result = numbers.activation("y", 1, 16, 8 // stride, 8 // stride)
+        result = numbers.activation("y", 1, 256, 8 // stride, 8 // stride)
         found.append(sample(kind, "conv", inputs, result, attributes))
     return tuple(found)
 

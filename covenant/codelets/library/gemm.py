@@ -76,17 +76,17 @@ def build(layer: Layer) -> LoweredLayer:
 
 
 def samples(numbers: Numbers) -> tuple[Sample, ...]:
-    """Products of 16 x 32 and 32 x 16 elements."""
-    x, w, y = numbers.activation("x", 16, 32), weights(32, 16), numbers.activation("y", 16, 16)
-    batches = {"x": numbers.activation("x", 4, 16, 32), "w": numbers.activation("w", 4, 32, 16)}
+    """Products of 64 x 256 and 256 x 256 elements."""
+    x, w, y = numbers.activation("x", 64, 256), weights(256, 256), numbers.activation("y", 64, 256)
+    batches = {"x": numbers.activation("x", 4, 64, 256), "w": numbers.activation("w", 4, 256, 256)}
     return (
-        sample("matrix product", "gemm", {"x": x, "w": w, "bias": biases(16)}, y, {}),
-        sample("matrix product with int32 results", "gemm", {"x": x, "w": w}, sums(16, 16), {}),
+        sample("matrix product", "gemm", {"x": x, "w": w, "bias": biases(256)}, y, {}),
+        sample("matrix product with int32 results", "gemm", {"x": x, "w": w}, sums(64, 256), {}),
         sample(
             "matrix product of activations",
             "gemm",
             batches,
-            numbers.activation("y", 4, 16, 16),
+            numbers.activation("y", 4, 64, 256),
             {},
         ),
     )

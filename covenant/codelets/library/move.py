@@ -117,10 +117,10 @@ def build(layer: Layer) -> LoweredLayer:
 def samples(numbers: Numbers) -> tuple[Sample, ...]:
     """The transpose of a matrix, and a function of the elements of an image."""
     table = LayerTensor("t", numbers.dtype, (256,), constant=True)
-    shape = (1, 16, 64)
+    shape = (1, 256, 64)
     transposed: dict[str, int | tuple[int, ...]] = {
-        "x_shape": (16, 32),
-        "loops": (32, 16),
+        "x_shape": (256, 256),
+        "loops": (256, 256),
         "strides": (0, 1, 1, 0),
         "offsets": (0, 0),
     }
@@ -130,7 +130,7 @@ def samples(numbers: Numbers) -> tuple[Sample, ...]:
         "strides": (1, 0, 0, 0, 1, 0, 0, 0, 1),
         "offsets": (0, 0, 0),
     }
-    x, y = numbers.activation("x", 16, 32), numbers.activation("y", 32, 16)
+    x, y = numbers.activation("x", 256, 256), numbers.activation("y", 256, 256)
     image, result = numbers.activation("x", *shape), numbers.activation("y", *shape)
     return (
         sample("transposition", "move", {"x": x}, y, transposed),

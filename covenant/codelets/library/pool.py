@@ -75,7 +75,7 @@ def build_average(layer: Layer) -> LoweredLayer:
 
 
 def samples(numbers: Numbers) -> tuple[Sample, ...]:
-    """Windows of 2 x 2 positions of an image of 8 x 8 positions and 16 channels."""
+    """Windows of 2 x 2 positions of an image of 8 x 8 positions and 256 channels."""
     attributes: dict[str, int | tuple[int, ...]] = {
         "kernel": (2, 2),
         "strides": (2, 2),
@@ -85,7 +85,7 @@ def samples(numbers: Numbers) -> tuple[Sample, ...]:
         "count_pads": 0,
         "point_first": 0,
     }
-    x, y = numbers.activation("x", 1, 16, 8, 8), numbers.activation("y", 1, 16, 4, 4)
+    x, y = numbers.activation("x", 1, 256, 8, 8), numbers.activation("y", 1, 256, 4, 4)
     return (
         sample("largest of a window", "max_pool", {"x": x}, y, attributes),
         sample("average of a window", "average_pool", {"x": x}, y, attributes),
