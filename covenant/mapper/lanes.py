@@ -42,6 +42,8 @@ def unmaskable(
     stream = port.stream or port.spill
     if len(port.tile) < 2 or not stream or "tail" in acg.transfer(stream).abilities:
         return ""
+    if port.tile[0] in acg.stream_memory(stream).per:
+        return ""  # every lane has whole words of its own
     lanes, dim = capability.extents.get(port.tile[0], 1), bound.get(port.tile[0], "")
     extent = extents[dim] if dim else 1
     if extent % lanes == 0 or not is_strided(acg, capability.node, port.name):

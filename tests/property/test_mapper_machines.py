@@ -7,10 +7,8 @@ by `cost.evaluate`; the CP-SAT model takes no part. COVENANT_MACHINES multiplies
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,95 +16,18 @@ from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError
 from covenant.mapper import cost
-from covenant.mapper.extract import Choice, extract
 from covenant.mapper.feasibility import spaces_of
 from covenant.mapper.mapping import Status
-from covenant.mapper.objective import Objective, Term
 from covenant.mapper.solve import solve
-from covenant.mapper.space import Space, loop_key
-from covenant.mapper.verify import verify
+from covenant.mapper.space import Space
+from every_choice import OBJECTIVES, best_of_all, choice_count
 from machine_samples import machine, plain_gemm
 
 CASES = 10 * int(os.environ.get("COVENANT_MACHINES", "1"))
 CHOICES = 12_000
 """Choices of a case at most."""
 
-OBJECTIVES = [Objective((term,)) for term in Term]
-
 pytestmark = pytest.mark.solver
-
-
-def _nests(space: Space) -> Iterator[tuple[dict[str, int], tuple[str, ...]]]:
-    """Rows of every loop, and every order of the loops with more than one trip, level by level."""
-    for rows in itertools.product(*(_dim_rows(space, d) for d in space.tiled)):
-        chosen = {
-            loop_key(d, level): row
-            for d, levels in zip(space.tiled, rows, strict=True)
-            for level, row in enumerate(levels)
-        }
-        active = [
-            [
-                loop_key(d, level)
-                for d in space.tiled
-                if chosen[loop_key(d, level)] != (chosen[loop_key(d, level - 1)] if level else 0)
-            ]
-            for level in range(space.levels)
-        ]
-        for orders in itertools.product(*(itertools.permutations(a) for a in active)):
-            yield chosen, tuple(itertools.chain(*orders))
-
-
-def _dim_rows(space: Space, dim: str) -> Iterator[tuple[int, ...]]:
-    """Row of a dim per level; an inner tile divides the outer one where that is cut."""
-    rows = space.rows[dim]
-    for found in itertools.combinations_with_replacement(range(len(rows)), space.levels):
-        pairs = itertools.pairwise(found)
-        if all(i == 0 or rows[i].tile % rows[j].tile == 0 for i, j in pairs):
-            yield found
-
-
-def _choices(space: Space) -> Iterator[Choice]:
-    """Every cut of every site in every nest, single and double."""
-    keys = [s.key for s in space.sites if not s.follows]
-    depths = {s.key: s.depth for s in space.sites}
-    for rows, order in _nests(space):
-        level = {loop_key(d, n): n for d in space.tiled for n in range(space.levels)}
-        prefixes = []
-        for key in keys:
-            reach = [k for k in order if level[k] < depths[key]]
-            prefixes.append(
-                [frozenset(space.loops) - set(reach[:n]) for n in range(len(reach) + 1)]
-            )
-        for inside in itertools.product(*prefixes):
-            for double in itertools.product((False, True), repeat=len(keys)):
-                both = frozenset(k for k, twice in zip(keys, double, strict=True) if twice)
-                for plan in range(len(space.plans)):
-                    yield Choice(rows, dict(zip(keys, inside, strict=True)), both, plan)
-
-
-def _size(space: Space) -> int:
-    keys = [s for s in space.sites if not s.follows]
-    return sum(
-        (len(order) + 1) ** len(keys) * 2 ** len(keys) * len(space.plans)
-        for _, order in _nests(space)
-    )
-
-
-def _best(codelet: Codelet, acg: Acg, spaces: list[Space]) -> dict[Objective, tuple[int, ...]]:
-    """Least key of every objective over all legal mappings."""
-    found: dict[Objective, tuple[int, ...]] = {}
-    seen = set()
-    for space in spaces:
-        for choice in _choices(space):
-            mapping = extract(space, choice)
-            if mapping in seen:
-                continue
-            seen.add(mapping)
-            spent = cost.evaluate(mapping, codelet, acg)
-            better = [o for o in OBJECTIVES if o not in found or o.key(spent) < found[o]]
-            if better and not verify(mapping, codelet, acg):
-                found.update({o: o.key(spent) for o in better})
-    return found
 
 
 def _random_case(seed: int) -> tuple[Codelet, Acg, list[Space]]:
@@ -127,7 +48,7 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Space]]:
             transfers__mvin__bytes_per_cycle=rng.choice(["16", "4"]),
         )
         spaces = spaces_of(codelet, acg)
-        if 50 < sum(map(_size, spaces)) <= CHOICES:
+        if 50 < sum(map(choice_count, spaces)) <= CHOICES:
             return codelet, acg, spaces
     raise AssertionError(f"no small case from seed {seed}")
 
@@ -135,7 +56,7 @@ def _random_case(seed: int) -> tuple[Codelet, Acg, list[Space]]:
 @pytest.mark.parametrize("seed", range(CASES))
 def test_solver_equals_enumeration_on_a_weight_stationary_array(seed: int) -> None:
     codelet, acg, spaces = _random_case(seed)
-    expected = _best(codelet, acg, spaces)
+    expected = best_of_all(codelet, acg, spaces)
     for objective in OBJECTIVES:
         if objective not in expected:
             with pytest.raises(CovenantError):
