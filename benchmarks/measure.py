@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -32,6 +32,7 @@ from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.operands import capability_of
 from covenant.sim.cluster import Cluster, RunResult
 from covenant.sim.stimulus import random_inputs
+from covenant.sim.timing import time_program
 from models import write_model
 from resident import phases, resident_mapping
 from workloads import Workload
@@ -51,7 +52,8 @@ class Setup:
 class Measurement:
     """Cycles of one workload with their causes, and what was predicted.
 
-    peak: multiply-accumulates per cycle of the array. array_cycles: macs / peak, roofline_cycles:
+    modelled_cycles: of the timing model (sim.timing), for a whole program. peak:
+    multiply-accumulates per cycle of the array. array_cycles: macs / peak, roofline_cycles:
     the larger of it and the compulsory traffic. fill, drain: predicted cycles before the first
     launch can start and after the last has ended. error: why there are no cycles, "" normally.
     """
@@ -64,6 +66,7 @@ class Measurement:
     array_cycles: int = 0
     roofline_cycles: int = 0
     predicted_cycles: int = 0
+    modelled_cycles: int = 0
     fill_cycles: int = 0
     drain_cycles: int = 0
     predicted_conflicts: int = 0
@@ -94,6 +97,11 @@ class Measurement:
     def prediction_error(self) -> float:
         """(predicted - measured) / measured."""
         return (self.predicted_cycles - self.cycles) / self.cycles if self.cycles else 0.0
+
+    @property
+    def model_error(self) -> float:
+        """(modelled - measured) / measured."""
+        return (self.modelled_cycles - self.cycles) / self.cycles if self.cycles else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +149,11 @@ def _streamed(workload: Workload, setup: Setup) -> Measurement:
     )
     with tempfile.TemporaryDirectory() as folder:
         mapped = pipeline.map_model(write_model(workload, Path(folder)), options)
-    run, _ = pipeline.run_model(mapped, "rtl", None, setup.seed)
+    (only,) = mapped.layers
+    images = {}
+    if only.error is None:
+        images[only.layer.name] = pipeline.compile_layer(only, mapped.acg).image
+    run, _ = pipeline.run_model(mapped, "rtl", None, setup.seed, images=images)
     (layer,) = run.layers
     error = layer.error or layer.mapped.error
     if error is not None:
@@ -153,9 +165,11 @@ def _streamed(workload: Workload, setup: Setup) -> Measurement:
     assert layer.cycles is not None
     case = _Case(mapped.acg, mapped.model, found.lowered)
     result = RunResult(layer.cycles, layer.counters)
-    return _measurement(
+    measured = _measurement(
         workload, case, found.mapping, cost, result, layer.words, layer.compared, layer.mismatches
     )
+    modelled = time_program(images[only.layer.name].words, mapped.acg)
+    return replace(measured, modelled_cycles=modelled.cycles)
 
 
 def _resident(workload: Workload, setup: Setup) -> Measurement:

@@ -136,13 +136,15 @@ def _below(rows: list[dict[str, Any]]) -> str:
 
 
 def _table_e(table: dict[str, Any]) -> str:
-    columns = ("layer", "RTL cycles", "predicted", "error", "bound by")
+    columns = ("layer", "RTL cycles", "predicted", "error", "modelled", "error", "bound by")
     cells = [
         (
             r["name"],
             _count(r["cycles"]),
             _count(r["predicted_cycles"]),
             f"{r['error']:+.2%}",
+            _count(r["modelled_cycles"]),
+            f"{r['modelled_error']:+.2%}",
             r["bound_by"],
         )
         for r in table["layers"]
@@ -154,7 +156,8 @@ def _table_e(table: dict[str, Any]) -> str:
     return drawn.rstrip() + (
         f"\n\n  mean |error| {table['mean_error']:.2%} (goal {goal['mean_error']:.0%}), worst "
         f"{table['worst_error']:.2%} on {table['worst']}; {table['within_goal']} of {len(cells)} "
-        f"layers within {goal['worst_error']:.0%}"
+        f"layers within {goal['worst_error']:.0%}\n  timing model of the programs: mean |error| "
+        f"{table['mean_modelled_error']:.2%}, worst {table['worst_modelled_error']:.2%}"
     )
 
 

@@ -26,17 +26,20 @@ from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.solve import solve
 from covenant.sim.cluster import Cluster
 from covenant.sim.interpret import Interpreter
+from covenant.sim.timing import time_program
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Ran:
-    """A codelet that gave equal results everywhere: its mapping, cost and cycles of the RTL."""
+    """A codelet that gave equal results everywhere: its mapping, cost, cycles of the RTL and of the
+    timing model."""
 
     mapping: LayerMapping
     cost: Cost
     cycles: int
+    modelled: int
 
     @property
     def node(self) -> str:
@@ -85,7 +88,7 @@ class Codelets:
             if interpret:
                 after, _ = self._interpreter.run(image.words, image.dram(inputs), seed)
                 _assert_equal(image.outputs(after), expected)
-        return Ran(mapping, cost, cycles)
+        return Ran(mapping, cost, cycles, time_program(image.words, self.acg).cycles)
 
     def _on_rtl(self, image: Image, inputs: Mapping[str, Array]) -> tuple[dict[str, Array], int]:
         """Outputs and cycles of the program that is loaded, with other inputs."""

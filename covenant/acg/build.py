@@ -49,6 +49,7 @@ def _memories(section: ArchitectureSection, places: Places) -> tuple[Memory, ...
             bank_group=memory.bank_group,
             start=memory.start,
             latency_cycles=memory.latency,
+            write_latency_cycles=memory.write_latency,
             read_bytes_per_cycle=memory.read_bytes_per_cycle or memory.banks * memory.word_bytes,
             write_bytes_per_cycle=memory.write_bytes_per_cycle or memory.banks * memory.word_bytes,
             read_femtojoules_per_word=memory.energy.read * _counted(memory),

@@ -35,6 +35,7 @@ _VARIABLES: dict[str, str] = {
 _NAMES: dict[tuple[str, str], str] = {
     ("memories.*", "size"): "size_bytes",
     ("memories.*", "latency"): "latency_cycles",
+    ("memories.*", "write_latency"): "write_latency_cycles",
     ("memories.*", "bank_group"): "views",
     ("memories.*", "energy"): "read_femtojoules_per_word",
     ("memories.*.energy", "read"): "read_femtojoules_per_word",

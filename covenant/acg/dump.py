@@ -47,6 +47,7 @@ def _memory(memory: Memory) -> Section:
         "bank_group": memory.bank_group,
         "word_bytes": memory.word_bytes,
         "latency": memory.latency_cycles,
+        **_given(write_latency=memory.write_latency_cycles),
         "read_bytes_per_cycle": memory.read_bytes_per_cycle,
         "write_bytes_per_cycle": memory.write_bytes_per_cycle,
         "energy": _energy(memory),

@@ -28,7 +28,8 @@ from covenant.core.expression import Call, Expression, Number, Ref, Statement
 class Memory:
     """A memory node. `word_bytes` is the access granule and alignment of buffers and of packed
     tensor axes; `banks` x rows of one word each make up `size_bytes`; bandwidths are bytes/cycle of
-    the node itself; latency is cycles from a request to its first byte."""
+    the node itself; latency is cycles from a request to its first byte, write latency from the last
+    byte written to its acknowledgement."""
 
     name: str
     off_chip: bool
@@ -49,6 +50,7 @@ class Memory:
     """Capability dims along whose lanes there are instances; () for a single memory."""
     lanes_each: tuple[int, ...] = ()
     """Lanes of every dim of `per` that share an instance."""
+    write_latency_cycles: int = 0
 
     @property
     def rows(self) -> int:

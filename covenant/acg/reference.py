@@ -73,6 +73,7 @@ _UNITS = {
     "word_bytes": "bytes",
     "start": "byte address",
     "latency": "cycles",
+    "write_latency": "cycles",
     "per": "",
     "read": "fJ",
     "write": "fJ",

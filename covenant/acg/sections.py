@@ -121,6 +121,9 @@ class MemorySection(Section):
         description="bytes of one access; alignment of buffers; a power of two"
     )
     latency: Whole = Field(1, description="cycles from a request to its first byte")
+    write_latency: Whole = Field(
+        0, description="cycles from the last byte written to its acknowledgement"
+    )
     read_bytes_per_cycle: Count | None = Field(
         None, description="read bandwidth, bytes per cycle; default banks * word_bytes"
     )

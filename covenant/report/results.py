@@ -101,8 +101,8 @@ def _unsupported(mapped: MappedLayer) -> Unsupported:
 class LayerRun:
     """One layer executed: output elements compared with the integer reference, and cycles.
 
-    cycles: RTL cycles from the first instruction fetch to the last byte written, None where the
-    machine has no clock (interpreter). counters: the hardware's own, by name.
+    cycles: from the first instruction fetch to the last byte written, measured on RTL, modelled on
+    the interpreter (`ModelRun.cycles_are`); None for a layer that failed. counters: by name.
     """
 
     mapped: MappedLayer
@@ -122,6 +122,11 @@ class ModelRun:
     mapping: ModelMapping
     machine: str
     layers: tuple[LayerRun, ...]
+
+    @property
+    def cycles_are(self) -> str:
+        """`measured` on RTL; `modelled` where the machine has no clock (sim.timing)."""
+        return "modelled" if self.machine == "interpreter" else "measured"
 
     @property
     def mismatches(self) -> int:

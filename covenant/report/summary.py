@@ -101,6 +101,7 @@ def run_json(run: ModelRun) -> dict[str, Any]:
         "mismatches": run.mismatches,
         "compared": run.compared,
         "cycles": cycles,
+        "cycles_are": run.cycles_are,
         "predicted_cycles": predicted,
         "roofline_cycles": roofline,
         "utilization": round(roofline / cycles, 6) if cycles else None,

@@ -40,9 +40,9 @@ def run_text(run: ModelRun, *, details: bool) -> str:
     lines: list[str] = []
     for layer in run.layers:
         if layer.mapped.cost is not None and (details or len(run.layers) == 1):
-            lines += [*_layer_lines(layer.mapped), *_run_lines(layer, run.machine), ""]
+            lines += [*_layer_lines(layer.mapped), *_run_lines(layer, run), ""]
     if len(run.layers) > 1:
-        lines.append(_run_table(run.layers))
+        lines.append(_run_table(run))
     lines += _failures([(r.mapped.layer.name, r.error or r.mapped.error) for r in run.layers])
     lines += unsupported_lines(run.mapping)
     if len(run.layers) > 1 and run.compared:
@@ -103,14 +103,15 @@ def _proof_lines(proof: Proof) -> Iterator[str]:
         yield f"{head} {_TAKES[goal.term].format(goal.bound)}"
 
 
-def _run_lines(run: LayerRun, machine: str) -> Iterator[str]:
+def _run_lines(run: LayerRun, whole: ModelRun) -> Iterator[str]:
     cost = run.mapped.cost
     if run.error is not None or cost is None:
         return
     if run.cycles is not None:
         error = (cost.latency - run.cycles) / run.cycles
         yield (
-            f"  measured  {run.cycles:,} cycles on {machine}, prediction off by {error:+.2%}, "
+            f"  {whole.cycles_are:<9} {run.cycles:,} cycles on {whole.machine}, "
+            f"prediction off by {error:+.2%}, "
             f"utilization {cost.roofline_cycles / run.cycles:.1%}"
         )
     yield f"  program   {run.words} words"
@@ -156,9 +157,10 @@ def _mapping_table(layers: Sequence[MappedLayer]) -> str:
     return drawn(table)
 
 
-def _run_table(runs: Sequence[LayerRun]) -> str:
-    table = table_of("layer", "op", "cycles", "predicted", "error", "util", "compared", "differ")
-    for run in runs:
+def _run_table(whole: ModelRun) -> str:
+    cycles_are = "cycles" if whole.cycles_are == "measured" else "modelled"
+    table = table_of("layer", "op", cycles_are, "predicted", "error", "util", "compared", "differ")
+    for run in whole.layers:
         cost = run.mapped.cost
         names = (run.mapped.layer.name, run.mapped.layer.op_type)
         if run.error is not None or cost is None:

@@ -85,6 +85,7 @@ def dram_timing(acg: Acg) -> DramTiming:
     dram = next(memory for memory in acg.memories if memory.off_chip)
     return DramTiming(
         latency_cycles=dram.latency_cycles,
+        write_latency_cycles=dram.write_latency_cycles,
         read_bytes_per_cycle=dram.read_bytes_per_cycle,
         write_bytes_per_cycle=dram.write_bytes_per_cycle,
     )

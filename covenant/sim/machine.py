@@ -18,13 +18,14 @@ from covenant.acg.graph import Acg
 from covenant.core.diagnostics import ExitCode, Span, did_you_mean, fail
 from covenant.sim.cluster import Cluster, build_cluster
 from covenant.sim.interpret import Interpreter
+from covenant.sim.timing import Timing, time_program
 
 Memory = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Execution:
-    """The off-chip memory after a program; cycles (None without a clock) and hardware counters."""
+    """The off-chip memory after a program; cycles, measured or modelled, and counters."""
 
     dram: Memory
     cycles: int | None
@@ -76,15 +77,26 @@ class RtlMachine:
 
 
 class InterpreterMachine:
-    """The interpreter: any architecture with a control node, no clock."""
+    """The interpreter: any architecture with a control node. It has no clock: cycles are those of
+    the timing model."""
 
     def __init__(self, acg: Acg) -> None:
+        self._acg = acg
         self._interpreter = Interpreter(acg)
+        self._timed: dict[tuple[int, ...], Timing] = {}
 
     def execute(self, words: Sequence[int], dram: Memory, seed: int) -> Execution:
-        """Run in NumPy; `counters` are the launches per unit."""
+        """Run in NumPy; `counters` are the modelled ones and the launches per unit."""
         memory, statistics = self._interpreter.run(words, dram)
-        return Execution(memory, None, {f"launches_{u}": n for u, n in statistics.launches})
+        timing = self._timing(tuple(words))
+        launches = {f"launches_{u}": n for u, n in statistics.launches}
+        return Execution(memory, timing.cycles, {**timing.counters, **launches})
+
+    def _timing(self, words: tuple[int, ...]) -> Timing:
+        """Modelled time; equal programs, as those of equal layers, are timed once."""
+        if words not in self._timed:
+            self._timed[words] = time_program(words, self._acg)
+        return self._timed[words]
 
     def __enter__(self) -> InterpreterMachine:
         return self

@@ -121,6 +121,7 @@ RUN = _object(
         "arch": TEXT,
         "model": TEXT,
         "on": {"enum": ["rtl", "interpreter"]},
+        "cycles_are": {"enum": ["measured", "modelled"]},
         "layers": _list({"anyOf": [RUN_LAYER, FAILED]}),
         "roofline_cycles": INTEGER,
         "unsupported": _list(UNSUPPORTED),
@@ -233,11 +234,12 @@ def test_map_of_a_float_model_marks_its_layers(tmp_path: Path) -> None:
     assert [layer["assumed_int8"] for layer in document["layers"]] == [True]
 
 
-def test_run_on_the_interpreter_has_no_cycles(model: Path) -> None:
+def test_run_on_the_interpreter_models_cycles(model: Path) -> None:
     answer = covenant("run", model, "--arch", "snax", "--on", "interpreter", "--json")
     document = _document(answer, RUN)
     assert document["on"] == "interpreter"
-    assert (document["cycles"], document["utilization"]) == (None, None)
+    assert document["cycles_are"] == "modelled"
+    assert document["cycles"] == sum(layer["cycles"] for layer in document["layers"])
     assert document["mismatches"] == 0
     assert document["compared"] == 3 * 6 * 36
     assert document["compared"] == sum(layer["compared"] for layer in document["layers"])
@@ -247,7 +249,7 @@ def test_run_on_the_interpreter_has_no_cycles(model: Path) -> None:
 @pytest.mark.rtl
 def test_run_on_rtl_counts_cycles(model: Path) -> None:
     document = _document(covenant("run", model, "--arch", "snax", "--json"), RUN)
-    assert document["on"] == "rtl"
+    assert (document["on"], document["cycles_are"]) == ("rtl", "measured")
     for field in ("cycles", "predicted_cycles", "roofline_cycles", "mismatches", "compared"):
         assert document[field] == sum(layer[field] for layer in document["layers"])
     for part in (document, *document["layers"]):

@@ -59,7 +59,9 @@ AWKWARD = {
 def test_awkward_layer_is_equal_in_rtl_interpreter_and_reference(
     name: str, codelets: Codelets
 ) -> None:
-    assert codelets.run(AWKWARD[name]).node == "vector"
+    ran = codelets.run(AWKWARD[name])
+    assert ran.node == "vector"
+    assert abs(ran.modelled / ran.cycles - 1) <= 0.065
 
 
 def test_random_layers_are_equal_in_rtl_interpreter_and_reference(codelets: Codelets) -> None:
@@ -76,7 +78,8 @@ def test_random_layers_are_equal_in_rtl_interpreter_and_reference(codelets: Code
             binary(image, "(x[n,c,y,x] - 3) * (w[n,c,y,x] - -5)"),
             table(image),
         )
-        codelets.run(forms[seed % len(forms)], seed)
+        ran = codelets.run(forms[seed % len(forms)], seed)
+        assert abs(ran.modelled / ran.cycles - 1) <= 0.1
 
 
 def _loss(ran: Ran) -> float:
@@ -99,6 +102,7 @@ def test_real_layer_is_equal_and_takes_the_predicted_cycles(name: str, codelets:
     assert ran.node == "vector"
     assert _loss(ran) <= error
     assert ran.cost.roofline_cycles / ran.cycles >= utilization
+    assert abs(ran.modelled / ran.cycles - 1) <= 0.01
 
 
 BANDWIDTH = {
@@ -113,4 +117,6 @@ BANDWIDTH = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BANDWIDTH)
 def test_layer_of_high_bandwidth_is_equal(name: str, codelets: Codelets) -> None:
-    assert _loss(codelets.run(BANDWIDTH[name], interpret=False)) < 0.3
+    ran = codelets.run(BANDWIDTH[name], interpret=False)
+    assert _loss(ran) < 0.3
+    assert abs(ran.modelled / ran.cycles - 1) <= 0.03

@@ -1,0 +1,215 @@
+"""The timing model: cycles of an encoded program on any architecture, without its data.
+
+In: instruction words, an `Acg`. Out: `Timing`. The command processor executes a word per cycle and
+waits for room in the queues of the unit it launches (RTL: cvn_command). Jobs wait for semaphores,
+or, on a machine that has none, for earlier launches that touch the same addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from covenant.acg.graph import Acg
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
+from covenant.emit.encode import decode_flat, loop_lengths
+from covenant.emit.program import (
+    Add,
+    Halt,
+    Instruction,
+    Launch,
+    Loop,
+    Operation,
+    Post,
+    ReverseSubtract,
+    Write,
+    steps,
+)
+from covenant.emit.units import ComputeUnit, Dma, read_unit
+from covenant.emit.walk import execution
+from covenant.sim.timing.agenda import TICKS, Agenda
+from covenant.sim.timing.contention import Contention
+from covenant.sim.timing.counters import counters
+from covenant.sim.timing.hazards import Hazards, touched
+from covenant.sim.timing.nodes import Node
+from covenant.sim.timing.pipeline import pipeline_of
+from covenant.sim.timing.queues import Job, Queue, Semaphores
+from covenant.sim.timing.transfers import Path
+from covenant.sim.timing.work import Works
+
+_MASK = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Modelled cycles from the first instruction fetch to the last byte written. counters: by the
+    names of the hardware's, where it has them."""
+
+    cycles: int
+    counters: Mapping[str, int]
+
+
+def time_program(words: Sequence[int], acg: Acg) -> Timing:
+    """The modelled time of a program; CovenantError when it hangs."""
+    if acg.control is None:
+        raise fail("SIM010", f"architecture '{acg.name}' has no control node", Span(acg.file))
+    return _Processor(acg).run(words)
+
+
+class _Processor:
+    """The command processor and everything it starts."""
+
+    def __init__(self, acg: Acg) -> None:
+        assert acg.control is not None
+        self._control = control = acg.control
+        self._pipeline = pipeline = pipeline_of(acg)
+        self._agenda = agenda = Agenda(Contention().slowness)
+        self._works = Works(acg, pipeline)
+        self._semaphores = Semaphores(agenda, control.semaphores, pipeline.credit)
+        self._hazards = Hazards() if control.in_order else None
+        self._units = {u.name: read_unit(acg, u) for u in control.units}
+        self._registers = {
+            u.name: {r.quantity: r.reset for r in u.registers} for u in control.units
+        }
+        self._paths: dict[str, Path] = {}
+        self._nodes: dict[str, Node] = {}
+        shared = (agenda, self._semaphores)
+        for name, unit in self._units.items():
+            match unit:
+                case Dma(transfer=transfer):
+                    if transfer.name not in self._paths:
+                        path = Path(*shared, unit, control.queue_depth, pipeline)
+                        self._paths[transfer.name] = path
+                case ComputeUnit():
+                    self._nodes[name] = Node(*shared, acg, unit, control.queue_depth, pipeline)
+        for queue in self._queues():
+            queue.freed = self._room
+        self._operations: Iterator[tuple[int, Operation]] = iter(())
+        self._pending: Launch | None = None
+        self._blocked_since = -1
+        self._blocked = 0
+        self._launches = 0
+        self._halted = -1
+
+    def _queues(self) -> Iterator[Queue]:
+        for path in self._paths.values():
+            yield from path.queues
+        for node in self._nodes.values():
+            yield from node.queues
+
+    def run(self, words: Sequence[int]) -> Timing:
+        """Execute a whole program."""
+        lengths = loop_lengths(words, self._control)
+        self._operations = execution(decode_flat(words, self._control), lengths)
+        self._agenda.at(TICKS, self._advance)
+        self._agenda.run()
+        if self._halted < 0 or not all(queue.idle for queue in self._queues()):
+            raise self._deadlock()
+        last = max((queue.finished for queue in self._queues()), default=0)
+        ends = (self._halted, last + self._pipeline.idle * TICKS)
+        cycles = -(-max(ends) // TICKS) + 1
+        found = counters(cycles, self._nodes, self._paths, self._blocked // TICKS)
+        return Timing(cycles, found)
+
+    def _advance(self) -> None:
+        """Execute words from the one at hand on, one per cycle, up to the next launch."""
+        time = self._agenda.now
+        for _, operation in self._operations:
+            if isinstance(operation, Halt):
+                self._halted = time
+                return
+            for step in steps(operation):
+                if isinstance(step, Launch):
+                    self._pending = step
+                    self._agenda.at(time, self._launch)
+                    return
+                self._write(step, time)
+            time += TICKS
+
+    def _write(self, step: Operation, time: int) -> None:
+        """A word that starts nothing."""
+        match step:
+            case Write(unit, register, value):
+                self._registers[unit][register] = _signed(value)
+            case Add(unit, register, value):
+                own = self._registers[unit]
+                own[register] = _signed(own[register] + value)
+            case ReverseSubtract(unit, register, value):
+                own = self._registers[unit]
+                own[register] = _signed(value - own[register])
+            case Post(semaphores):
+                self._agenda.at(time, partial(self._semaphores.post, semaphores))
+            case Loop():
+                pass
+            case Launch() | Instruction() | Halt():
+                raise AssertionError("instructions are expanded, launches and halt end the row")
+
+    def _launch(self) -> None:
+        launch = self._pending
+        assert launch is not None
+        if any(queue.full for queue in self._of(launch.unit)):
+            if self._blocked_since < 0:
+                self._blocked_since = self._agenda.now
+            return
+        if self._blocked_since >= 0:
+            self._blocked += self._agenda.now - self._blocked_since
+            self._blocked_since = -1
+        self._pending = None
+        self._push(launch)
+        self._agenda.at(self._agenda.now + TICKS, self._advance)
+
+    def _room(self) -> None:
+        if self._blocked_since >= 0:
+            self._launch()
+
+    def _of(self, name: str) -> tuple[Queue, ...]:
+        """Queues that a launch of a unit needs room in."""
+        if name in self._nodes:
+            return self._nodes[name].queues
+        unit = self._units[name]
+        assert isinstance(unit, Dma)
+        return (self._paths[unit.transfer.name].queues[self._control.unit(name).channel],)
+
+    def _push(self, launch: Launch) -> None:
+        unit, registers = self._units[launch.unit], self._registers[launch.unit]
+        self._launches += 1
+        match unit:
+            case Dma():
+                job = Job(self._launches, self._works.transfer(launch.unit, unit, registers))
+            case ComputeUnit():
+                computed = self._works.compute(launch.unit, unit, registers)
+                job = Job(self._launches, computed, 1 + len(computed.beats))
+        if self._hazards is not None:
+            found = touched(unit, registers)
+            job.after = self._hazards.before(launch.unit, found)
+            self._hazards.add(launch.unit, job, found)
+        if isinstance(unit, Dma):
+            self._of(launch.unit)[0].push(job, launch.waits, launch.posts)
+        else:
+            self._push_parts(launch, job, computed.beats)
+
+    def _push_parts(self, launch: Launch, job: Job, beats: Mapping[str, int]) -> None:
+        """Every stream that takes part waits for its own semaphores and posts its own."""
+        node, unit = self._nodes[launch.unit], self._control.unit(launch.unit)
+        node.array.push(job)
+        for key in beats:
+            own_waits, own_posts = unit.waits.get(key, ()), unit.posts.get(key, ())
+            waits = tuple(s for s in launch.waits if s in own_waits)
+            posts = tuple(s for s in launch.posts if s in own_posts)
+            node.queue(key).push(job, waits, posts)
+
+    def _deadlock(self) -> CovenantError:
+        missing = ", ".join(self._semaphores.missing) or "nothing that is posted"
+        return fail(
+            "SIM011",
+            f"the program deadlocks: units wait for {missing}",
+            Span("program"),
+            "a semaphore is waited for more often than posted; run `covenant check` on the program",
+            ExitCode.MISMATCH,
+        )
+
+
+def _signed(value: int) -> int:
+    value &= _MASK
+    return value - (1 << 32) if value >> 31 else value

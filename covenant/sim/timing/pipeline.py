@@ -1,0 +1,56 @@
+"""Fixed cycles around the work of engines: register stages, queues, look-ups.
+
+In: an architecture. Out: `Pipeline`. A member of the cluster family has the stages of its RTL, in
+modules named below; any other machine what its YAML says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from covenant.acg.graph import Acg, Capability, Memory, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Cycles. offer: from a launch until its engine can take the job (cvn_job_queue); credit: from
+    a post until the semaphore can be taken (cvn_semaphores); idle: from the end of the last job
+    until the processor sees all units idle (cvn_command); landing: from the last beat of a load
+    until it is done (cvn_dma_completion); sending: from the address of a stored word to its beat
+    (cvn_dma_read_lane); address_beats: beats that a stream's addresses run ahead of its words
+    (cvn_address_queue); jobs_ahead: loads whose requests may be under way per queue place
+    (cvn_dma)."""
+
+    offer: int
+    credit: int
+    idle: int
+    landing: int
+    sending: int
+    address_beats: int
+    jobs_ahead: int
+    in_family: bool
+
+    def request(self, transfer: Transfer) -> int:
+        """From taking a transfer to its first request (cvn_dma_rows)."""
+        return 1 if self.in_family else transfer.setup_cycles
+
+    def first_beat(self, memory: Memory, capability: Capability) -> int:
+        """From taking a stream's job to its first beat (cvn_stream_reader: address, bank, FIFO)."""
+        if self.in_family:
+            return memory.latency_cycles + 2
+        return memory.latency_cycles + capability.startup_cycles
+
+    def drain(self, capability: Capability, exchange: int, *, rounds: bool) -> int:
+        """From the end of the last step to the last word written (cvn_post: two more stages in the
+        requantisers)."""
+        if self.in_family:
+            return exchange + 2 * rounds
+        return exchange + capability.drain_cycles
+
+
+def pipeline_of(acg: Acg) -> Pipeline:
+    """The stages of an architecture."""
+    if acg.rtl:
+        return Pipeline(1, 1, 1, 1, 3, 8, 2, in_family=True)
+    issue = acg.control.issue_cycles if acg.control is not None else 0
+    return Pipeline(issue, 0, 0, 0, 0, 0, 1, in_family=False)
