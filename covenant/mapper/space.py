@@ -1,7 +1,7 @@
 """The mapping space of one binding: tile choices per dim and level, and the machine's constants.
 
 In: codelet, architecture, binding, routes of the operands. Out: a `Space`, read by the constraint
-families, `cost` and the extraction of a mapping. Choices left out on purpose (docs/decisions/0008):
+families, `cost` and the extraction of a mapping. Choices left out on purpose (docs/decisions/0009):
 of long dims all tiles but the smallest and the largest of each trip count and granularity; inner
 tiles divide outer ones that are cut; with one level a dim of the reduction that shares an axis with
 another dim (a filter window) is not split, or into single positions where sums lie in a memory

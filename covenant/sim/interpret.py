@@ -33,7 +33,8 @@ from covenant.emit.program import (
 )
 from covenant.emit.program import expand as expand_operations
 from covenant.emit.units import ComputeUnit, Dma, read_unit
-from covenant.sim.jobs import JobError, Memories, run_compute, run_dma
+from covenant.sim.beats import JobError, Memories
+from covenant.sim.jobs import run_compute, run_dma
 
 _MASK = 0xFFFFFFFF
 

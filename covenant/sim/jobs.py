@@ -7,15 +7,13 @@ is the capability's statement, evaluated over all steps of the job at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from covenant.acg.graph import Capability, Memory, Port
+from covenant.acg.graph import Capability, Port
 from covenant.core.affine import Affine
-from covenant.core.dtypes import DType
 from covenant.core.evaluate import evaluate
 from covenant.core.expression import Call, Expression, Number, Ref, Statement
 from covenant.emit.steps import (
@@ -25,45 +23,14 @@ from covenant.emit.steps import (
     ends_inside,
     expected_beats,
     held,
-    record_reuse,
     steps_of,
 )
-from covenant.emit.units import Addresses, ComputeUnit, Dma, Registers, Stream, record_width
+from covenant.emit.units import ComputeUnit, Dma, Registers, Stream
+from covenant.sim.beats import Array, JobError, Memories, as_tiles, dtype_of, read
+from covenant.sim.records import records
 
-Array = NDArray[Any]
 _TILE, _STEP = Affine.of("tile "), Affine.of("step ")
 """Dims of a job around the capability's own; the space keeps them apart from any YAML name."""
-
-
-class JobError(ValueError):
-    """A job that no machine could execute; the message is a sentence without its place."""
-
-
-@dataclass(slots=True)
-class Memories:
-    """Byte arrays by memory name, and their nodes, which know the views of an address."""
-
-    arrays: dict[str, NDArray[np.uint8]]
-    nodes: Mapping[str, Memory]
-    held: dict[tuple[str, str], Array] = field(default_factory=dict)
-    """What stays in a node between jobs, by node and port."""
-
-    def words(self, memory: str, addresses: Addresses, word_bytes: int) -> NDArray[np.int64]:
-        """Word indices of byte addresses; JobError when one lies outside or between words."""
-        node, array = self.nodes[memory], self.arrays[memory]
-        size = array.size if node.off_chip else node.address_bytes
-        if addresses.size and (int(addresses.max()) + word_bytes > size):
-            raise JobError(
-                f"address {int(addresses.max()):#x} lies outside memory '{memory}' of {size} bytes"
-            )
-        if (addresses % word_bytes).any():
-            raise JobError(f"an address in '{memory}' is not a multiple of {word_bytes} bytes")
-        return node.places(addresses // word_bytes)
-
-    def view(self, memory: str, word_bytes: int) -> NDArray[np.uint8]:
-        """The memory as [words, word_bytes]."""
-        array = self.arrays[memory]
-        return array[: array.size // word_bytes * word_bytes].reshape(-1, word_bytes)
 
 
 def run_dma(dma: Dma, registers: Registers, memories: Memories) -> int:
@@ -109,14 +76,14 @@ def run_tiles(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
     """A job whose reductions end in the node."""
     tiles, steps = counters(unit, registers)
     capability = unit.selected(registers)
-    fields = _records(unit, registers, memories, tiles)
+    fields = records(unit, registers, memories, tiles)
     sources: dict[str, Array | int | float] = scalars_of(capability, registers)
     reads = {r.name for r in capability.statement.refs}
     for port in capability.ports:
         if port.name in fields and port.name in reads:
             sources[port.name] = fields[port.name]
         elif port.name in reads and port.stream:
-            dtype = _dtype(port.kinds, registers, port.name)
+            dtype = dtype_of(port.kinds, registers, port.name)
             stream = unit.stream(port.name)
             data = read(stream, registers, memories)
             shape = tuple(capability.extents[d] for d in port.tile)
@@ -144,7 +111,7 @@ def run_steps(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
     capability, count = unit.selected(registers), steps_of(unit, registers)
     if registers.get("steps", 1) != 1:
         raise JobError(f"steps is {registers['steps']}, '{capability.name}' takes one per tile")
-    fields = _records(unit, registers, memories, count)
+    fields = records(unit, registers, memories, count)
     sources: dict[str, Array | int | float] = scalars_of(capability, registers)
     sources.update(
         {n: a for n, a in fields.items() if n in {r.name for r in capability.statement.refs}}
@@ -219,7 +186,7 @@ def _beats(
     shape = tuple(capability.extents[d] for d in port.tile)
     if stream.strided_lanes:
         data = data[:, : int(np.prod(shape[:-1]))]
-    dtype = _dtype(port.kinds, registers, port.name)
+    dtype = dtype_of(port.kinds, registers, port.name)
     still = port.name == capability.stationary
     width = int(np.prod(shape)) * dtype.bytes
     tiles = data.size // width if still else count
@@ -302,47 +269,6 @@ def _placed(
     return raw.reshape(-1, stream.lanes, stream.words, stream.word_bytes)[live], at
 
 
-def read(
-    stream: Stream, registers: Registers, memories: Memories, beats: int = 0
-) -> NDArray[np.uint8]:
-    """All beats as bytes [beats, lanes, words * word_bytes], zeros in masked lanes."""
-    addresses = stream.addresses(registers, beats)
-    dead = addresses < 0
-    masked = bool(dead.any())
-    if masked:
-        live = np.where(dead, addresses[~dead].min() if (~dead).any() else 0, addresses)
-    else:
-        live = addresses
-    at = memories.words(stream.memory, live, stream.word_bytes)
-    content = memories.view(stream.memory, stream.word_bytes)[at]
-    if masked:
-        content[dead] = 0
-    return content.reshape(*addresses.shape[:2], -1)
-
-
-def as_tiles(
-    content: NDArray[np.uint8], dtype: DType, shape: tuple[int, ...], count: int, name: str
-) -> Array:
-    """Beats as `count` capability tiles [count, *shape] of elements."""
-    beats, lanes, _ = content.shape
-    elements = np.ascontiguousarray(content).view(dtype.numpy)
-    packed = shape[-1]
-    if lanes == 1 and elements.shape[2] == int(np.prod(shape)):
-        result = elements.reshape(beats, *shape)
-    elif elements.shape[2] >= packed:
-        split = elements.reshape(beats, lanes, -1, packed).transpose(0, 2, 1, 3)
-        result = split.reshape(-1, *shape)
-    else:
-        group = packed // elements.shape[2]
-        if beats % group:
-            raise JobError(f"stream '{name}' has {beats} beats, not whole tiles of {group}")
-        split = elements.reshape(beats // group, group, lanes, -1).transpose(0, 2, 1, 3)
-        result = split.reshape(-1, *shape)
-    if result.shape[0] != count:
-        raise JobError(f"stream '{name}' delivers {result.shape[0]} tiles, the job needs {count}")
-    return result
-
-
 def _subscripted(
     array: Array, capability: Capability, name: str, tile: tuple[str, ...], tiles: int
 ) -> Array:
@@ -360,68 +286,6 @@ def _resumed(unit: ComputeUnit, registers: Registers, memories: Memories, tiles:
     content = read(unit.stream(unit.partial), registers, memories)
     shape = tuple(capability.extents[d] for d in port.tile)
     return as_tiles(content, port.kinds[0], shape, tiles, unit.partial)
-
-
-def _records(
-    unit: ComputeUnit, registers: Registers, memories: Memories, tiles: int
-) -> dict[str, Array]:
-    """Fields of the records that take part, each [tiles, extent of the record's dim], or [entries]
-    of a table."""
-    ports = {p.name: p for c in (*unit.capabilities, *unit.results) for p in c.ports}
-    fields: dict[str, Array] = {}
-    for record in unit.node.records:
-        if not unit.takes_part(record.name, registers):
-            continue
-        extent = record_width(unit, record)
-        content = read(unit.stream(record.name), registers, memories).reshape(-1)
-        sizes = [sum(ports[f].kinds[0].bytes for f in group) * extent for group in record.groups]
-        reuse = tiles if record.entries else registers.get("reuse", 0)
-        reuse = reuse if "reuse" in registers else record_reuse(unit, record, registers)
-        if reuse < 1:
-            raise JobError(f"reuse is {reuse}, stream '{record.name}' takes part")
-        count = -(-tiles // reuse)
-        if content.size != count * sum(sizes):
-            raise JobError(
-                f"stream '{record.name}' delivers {content.size} bytes, "
-                f"{count} records of {sum(sizes)} are needed"
-            )
-        rows = content.reshape(count, sum(sizes))[np.arange(tiles) // reuse]
-        at = 0
-        for group, size in zip(record.groups, sizes, strict=True):
-            part = rows[:, at : at + size].reshape(tiles, extent, -1)
-            at += size
-            inner = 0
-            for name in group:
-                dtype = _dtype(ports[name].kinds, registers, _sign_of(unit, name, registers))
-                raw = np.ascontiguousarray(part[:, :, inner : inner + dtype.bytes])
-                values = raw.view(dtype.numpy)[:, :, 0]
-                fields[name] = values[0] if record.entries else values
-                inner += dtype.bytes
-    return fields
-
-
-def _sign_of(unit: ComputeUnit, field: str, registers: Registers) -> str:
-    """The port whose signedness a zero-point field shares: the one it is subtracted from."""
-    for function, left, right in _differences(unit.selected(registers).statement.value):
-        if function == "sub" and right == field:
-            return left
-    return field
-
-
-def _differences(expression: Expression) -> list[tuple[str, str, str]]:
-    if not isinstance(expression, Call):
-        return []
-    found = [pair for argument in expression.arguments for pair in _differences(argument)]
-    names = [a.name if isinstance(a, Ref) else "" for a in expression.arguments]
-    return [*found, (expression.function, names[0], names[1])] if len(names) == 2 else found
-
-
-def _dtype(dtypes: tuple[DType, ...], registers: Registers, key: str) -> DType:
-    signed = registers.get(f"{key}.signed")
-    for dtype in dtypes:
-        if signed is None or dtype.signed == bool(signed):
-            return dtype
-    return dtypes[0]
 
 
 def _around(
