@@ -344,8 +344,7 @@ def save(mapping: ModelMapping, directory: Path) -> None:
 def _host_files(mapping: ModelMapping, compiled: Sequence[CompiledLayer]) -> Mapping[str, bytes]:
     """The model as a C program, where the architecture says how and every node is a layer."""
     control = mapping.acg.control
-    whole = len(compiled) == len(mapping.model.layers) and not mapping.model.unsupported
-    if control is None or control.host is None or not whole:
+    if control is None or control.host is None or mapping.not_in_host_code:
         return {}
     ready = [HostLayer(c.mapped.layer, _whole(c.mapped)[0], c.image) for c in compiled]
     return host_files(mapping.model, ready, mapping.acg)

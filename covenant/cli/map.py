@@ -61,6 +61,9 @@ def command(
     if output is not None and result.exit_code == 0:
         with progress.stage(f"writing {output}"):
             pipeline.save(result, output)
+        if result.not_in_host_code:
+            names = ", ".join(result.not_in_host_code)
+            click.echo(f"note: no C program of the model, it lacks {names}", err=True)
     click.echo(
         json.dumps(mapping_json(result), indent=2)
         if as_json

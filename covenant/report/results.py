@@ -64,6 +64,17 @@ class ModelMapping:
         return replace(self, layers=kept, refused=self.refused + refused)
 
     @property
+    def not_in_host_code(self) -> tuple[str, ...]:
+        """Names of the nodes for want of which the model is not written as a C program; empty when
+        it is, or when the architecture does not say how."""
+        control = self.acg.control
+        if control is None or control.host is None:
+            return ()
+        ready = {m.layer.name for m in self.layers if m.mapping and not m.layer.assumed_int8}
+        missing = [layer.name for layer in self.model.layers if layer.name not in ready]
+        return (*missing, *(node.node for node in self.model.unsupported))
+
+    @property
     def exit_code(self) -> ExitCode:
         """INTERRUPTED after Ctrl-C, else the code of the first layer that failed; OK when none
         did."""

@@ -157,3 +157,35 @@ def test_the_host_requantises_where_no_node_can(
     assert "not mapped: again (QuantizeLinear)" in answer.out
     ours = np.load(tmp_path / "y.npz")["y"]
     np.testing.assert_array_equal(ours, case.expected(optimised=False)["y"])
+
+
+def test_missing_c_program_is_said_with_the_nodes_that_it_lacks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    stored = {
+        "s": np.float32(0.02),
+        "z": np.int8(0),
+        "w": rng.integers(-128, 128, (16, 16), dtype=np.int8),
+    }
+    nodes = [
+        helper.make_node(
+            "QLinearMatMul", ["x", "s", "z", "w", "s", "z", "s", "z"], ["a"], name="product"
+        ),
+        helper.make_node(
+            "QLinearSigmoid", ["a", "s", "z", "s", "z"], ["y"], name="gate", domain="com.microsoft"
+        ),
+    ]
+    x = rng.integers(-128, 128, (16, 16), dtype=np.int8)
+    graph = helper.make_graph(
+        nodes,
+        "gated",
+        [helper.make_tensor_value_info("x", TensorProto.INT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.INT8, None)],
+        [numpy_helper.from_array(np.asarray(v), n) for n, v in stored.items()],
+    )
+    case = Case("gated", helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION), {})
+    out = tmp_path / "out"
+    ran = covenant("map", str(case.save(tmp_path)), "--arch", "gemmini", "-o", str(out))
+    assert ran.code == 0
+    assert "note: no C program of the model, it lacks gate" in ran.err
+    assert (out / "manifest.json").is_file()
+    assert not (out / "program.c").exists()
