@@ -28,10 +28,9 @@ from covenant.core.diagnostics import ExitCode, Span, fail
 @click.option(
     "--on",
     "machine",
-    default="rtl",
-    show_default=True,
     metavar="rtl|interpreter",
-    help="Machine to run on; cycles are measured on rtl, modelled on the interpreter.",
+    help="Machine to run on, rtl where the architecture has any; cycles are measured on rtl, "
+    "modelled on the interpreter.",
 )
 @click.option(
     "--input",
@@ -60,7 +59,7 @@ def command(
     arch: str | None,
     settings: tuple[str, ...],
     arguments: ModelArguments,
-    machine: str,
+    machine: str | None,
     inputs: Path | None,
     outputs: Path | None,
     save: Path | None,
@@ -76,6 +75,7 @@ def command(
     from covenant import pipeline
     from covenant.report.summary import run_json
     from covenant.report.text import run_text
+    from covenant.sim.machine import usual_machine
     from covenant.sim.stimulus import checked_inputs, read_arrays, write_outputs
 
     progress = StageProgress()
@@ -95,7 +95,12 @@ def command(
         return mapping.exit_code
     given = None if arrays is None else checked_inputs(mapping.model, arrays, Span(str(inputs)))
     run, tensors = pipeline.run_model(
-        mapping, machine, given, arguments.seed, progress.stage, images
+        mapping,
+        usual_machine(mapping.acg) if machine is None else machine,
+        given,
+        arguments.seed,
+        progress.stage,
+        images,
     )
     print_errors([layer.error or layer.mapped.error for layer in run.layers])
     if save_pins is not None:

@@ -113,6 +113,11 @@ class InterpreterMachine:
 MACHINES = ("rtl", "interpreter")
 
 
+def usual_machine(acg: Acg) -> str:
+    """Name of the machine that a user who names none means: the RTL where there is one."""
+    return "rtl" if acg.rtl else "interpreter"
+
+
 def open_machine(name: str, acg: Acg) -> Machine:
     """The machine of that name for an architecture; builds the RTL when it is not cached."""
     if name not in MACHINES:

@@ -16,6 +16,7 @@ from covenant.emit.image import build_image
 from covenant.emit.lower import lower
 from covenant.emit.program import Halt, Launch, Loop, Operation, Post, Write
 from covenant.sim.interpret import Interpreter
+from covenant.sim.machine import usual_machine
 from handmade import gemm_layer, map_by_hand, random_inputs
 
 EMPTY = np.zeros(4096, np.uint8)
@@ -109,3 +110,8 @@ def with_extents(acg: Acg, extents: dict[str, int]) -> Acg:
     main, *rest = acg.computes
     capabilities = tuple(replace(c, extents={**c.extents, **extents}) for c in main.capabilities)
     return replace(acg, computes=(replace(main, capabilities=capabilities), *rest))
+
+
+def test_machine_that_is_meant_is_rtl_where_the_architecture_has_any() -> None:
+    assert usual_machine(read_architecture("snax")) == "rtl"
+    assert usual_machine(read_architecture("gemmini")) == "interpreter"
