@@ -274,7 +274,7 @@ def _free_dims(
                 continue
             longer = [name for name in longer if name != channel]
             single = [name for name in single if name != channel]
-        options.append([*longer, *single[:1]] or [""])
+        options.append([*longer, *(single[:1] if longer else single)] or [""])
     found = []
     for choice in itertools.product(*options):
         named = [c for c in choice if c]

@@ -196,11 +196,11 @@ def test_program_gives_the_outputs_of_onnx_runtime(name: str, tmp_path: Path) ->
         np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("kind", ["gemm", "conv"])
+@pytest.mark.parametrize("kind", ["gemm", "one row", "conv"])
 def test_float_model_is_quantised_and_dequantised_by_the_program(kind: str, tmp_path: Path) -> None:
     """Bias, ReLU and a float interface, against the integer meaning of the layer."""
     rng = np.random.default_rng(5)
-    case = float_gemm(rng, 9, 21, 35, activation="Relu")
+    case = float_gemm(rng, 1 if kind == "one row" else 9, 21, 35, activation="Relu")
     if kind == "conv":
         case = float_conv(rng, (1, 6, 6, 5), (18, 6, 3, 3), activation="Relu", pads=[1, 1, 1, 1])
     case = quantised(case, "QDQ", activations="QInt8", symmetric=True)
