@@ -31,8 +31,7 @@ pytestmark = pytest.mark.solver
 
 
 def _random_case(seed: int) -> tuple[Codelet, Acg, list[Space]]:
-    """A case with a mapping to judge: not one row with a bias, for which the machine has no binding
-    whose operands can be told apart by port (MAP004)."""
+    """A case with a mapping to judge, whose operands can be told apart by port in every space."""
     for attempt in range(1000):
         rng = random.Random(1000 * seed + attempt)
         codelet = plain_gemm(
