@@ -188,6 +188,7 @@ module cvn_dma_store
   job_t row_job;
   logic [Lanes-1:0] beat_mask, lane_ready, lane_enter, word_valid, word_taken;
   reg_t [Lanes-1:0] beat_addr;
+  cvn_pkg::word_t [Lanes-1:0] word;
   logic next_ready, next_valid, write;
   beat_t next_beat;
   ahead_t ahead_d, ahead_q;
@@ -272,10 +273,12 @@ module cvn_dma_store
       .addr_i       (beat_addr[l]),
       .word_valid_o (word_valid[l]),
       .word_ready_i (word_taken[l]),
-      .word_o       (w_data_o[l]),
+      .word_o       (word[l]),
       .tcdm_req_o   (tcdm_req_o[l]),
       .tcdm_rsp_i   (tcdm_rsp_i[l])
     );
+    // A lane that the beat leaves out reads on meanwhile: its bytes must not change on a waiting bus.
+    assign w_data_o[l] = next_beat.mask[l] ? word[l] : '0;
     assign w_strb_o[l*cvn_pkg::WordBytes+:cvn_pkg::WordBytes] =
         {cvn_pkg::WordBytes{next_beat.mask[l]}};
   end
