@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import lcm, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -395,12 +395,23 @@ class Walk:
 
 
 def _every_tile(space: Space, dim: str) -> tuple[Row, ...]:
-    """All tiles of a dim that may be split, whatever the solver chooses from."""
-    extent = space.extents[dim]
+    """All tiles of a dim that may be split, whatever the solver chooses from, but those that leave
+    a last tile of less than half their length and are not the smallest with as many trips."""
+    extent, grain = space.extents[dim], space.grains[dim]
     if len(space.rows[dim]) == 1:
         return space.rows[dim]
-    tiles = [*range(space.grains[dim], extent, space.grains[dim]), extent]
-    return tuple(Row(-(-extent // tile), tile) for tile in tiles)
+    smallest: set[int] = set()
+    for unit in (grain, lcm(grain, space.steps[dim])):
+        first: dict[int, int] = {}
+        for tile in range(unit, extent, unit):
+            first.setdefault(-(-extent // tile), tile)
+        smallest |= set(first.values())
+    rows = [Row(-(-extent // tile), tile) for tile in range(grain, extent, grain)]
+    return tuple(
+        row
+        for row in (*rows, Row(1, extent))
+        if row.tile in smallest or 2 * (extent - (row.trips - 1) * row.tile) >= row.tile
+    )
 
 
 def partial_words(space: Space) -> int:

@@ -2,8 +2,9 @@
 
 In: codelet, architecture, binding, routes of the operands. Out: a `Space`, read by the constraint
 families, `cost` and the extraction of a mapping. Choices left out on purpose (docs/decisions/0009):
-of long dims all tiles but the smallest and the largest of each trip count and granularity; inner
-tiles divide outer ones that are cut; with one level a dim of the reduction that shares an axis with
+tiles whose last one is less than half as long, the smallest of each trip count excepted; of long
+dims all tiles but the smallest and the largest of each trip count and granularity; inner tiles
+divide outer ones that are cut; with one level a dim of the reduction that shares an axis with
 another dim (a filter window) is not split, or into single positions where sums lie in a memory
 anyway, nor is ever one that holds a window.
 """
@@ -296,9 +297,11 @@ def _shared(found: Iterable[Site], inner: Sequence[str], extents: Mapping[str, i
 def _rows(extent: int, grain: int, step: int, every: int) -> tuple[Row, ...]:
     """Tiles of whole grains: every one of a dim of up to `every` grains, of a longer one the
     smallest and the largest of every trip count, once of those in multiples of `grain`, once of
-    `step` too. every == 0, for several levels: the smallest ones and steps doubled again and again,
-    which divide one another."""
+    `step` too; but for the smallest ones none whose last tile is less than half as long. every ==
+    0, for several levels: the smallest ones and steps doubled again and again, which divide one
+    another."""
     tiles = {extent}
+    even: set[int] = set()
     if not every:
         unit = lcm(grain, step)
         tiles |= {unit * n << i for n in (1, 3) for i in range(extent.bit_length())}
@@ -310,11 +313,13 @@ def _rows(extent: int, grain: int, step: int, every: int) -> tuple[Row, ...]:
         while size < count:
             trips = -(-count // size)
             largest = -(-count // (trips - 1)) - 1
-            tiles.add(-(-count // trips) * unit)
+            even.add(-(-count // trips) * unit)
             if every:
                 tiles.add(largest * unit)
             size = largest + 1
-    kept = sorted((t for t in tiles if t <= extent), reverse=True)
+    if every:
+        tiles = {t for t in tiles if 2 * (extent - (-(-extent // t) - 1) * t) >= t}
+    kept = sorted((t for t in tiles | even if t <= extent), reverse=True)
     return tuple(Row(-(-extent // tile), tile) for tile in kept)
 
 
