@@ -207,6 +207,7 @@ def _finish(
     ranked = search.objective.ranked
     listed = [ranked.index(term) for term in search.objective.terms]
     whole = proven and all(f.proven > max(listed) for f in finals)
+    whole = whole or (listed == [0] and final.key[0] == bound)
     goals = []
     for index in listed:
         reached = final.key[index]
