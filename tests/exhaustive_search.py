@@ -1,17 +1,17 @@
 """Exhaustive search over one binding: every loop nest is walked iteration by iteration.
 
 In: a `Space`. Out: the best value of every objective. The search shares the machine's constants
-and what no tile may split with the solver, and nothing else: every tile is tried, transfers counted
-by walking the nest and comparing index vectors, boxes are measured from coordinates, latency is
-computed from the sentences in `cost`'s docstring. Only the choice of cuts and copies of one walked
-nest is evaluated all at once, in NumPy.
+and what no tile may split with the solver, and nothing else: all tiles are tried but those with a
+short last one (docs/decisions/0009), transfers counted by walking the nest and comparing index
+vectors, boxes are measured from coordinates, latency is computed from the sentences in `cost`'s
+docstring. Only the choice of cuts and copies of one walked nest is evaluated all at once, in NumPy
+(`exhaustive_nest`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import lcm, prod
 
 import numpy as np
@@ -21,9 +21,9 @@ from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import tile_layout
 from covenant.mapper.space import Row, Space
+from exhaustive_nest import Column, Jobs, Nest, Part
 from exhaustive_transfers import Mover
 
-Column = NDArray[np.int64]
 Tiles = Mapping[str, Row]
 
 FAR = 1 << 50
@@ -55,64 +55,6 @@ def _least(values: Mapping[str, list[int]]) -> Best:
         name: min(zip(*(values[term] for term in ranks), strict=True))
         for name, ranks in RANKS.items()
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one operand contributes for one cut: bytes of a copy, exchanges, cycles of all, first,
-    last, off-chip words."""
-
-    size: int
-    exchanges: int
-    total: int
-    first: int
-    last: int
-    words: int
-
-
-@dataclass(frozen=True, slots=True)
-class Jobs:
-    """Compute cycles of all launches, of the first and the last; launches; array steps; tiles of
-    all launches, of those that end a reduction."""
-
-    cycles: int
-    first: int
-    last: int
-    launches: int
-    steps: int
-    tiles: int
-    ended: int
-
-
-class Nest:
-    """All cuts and copies of one nest: one row per combination, one column per quantity."""
-
-    def __init__(self, options: Mapping[str, list[tuple[Part, int]]]) -> None:
-        counts = [range(len(o)) for o in options.values()]
-        grid = np.array(list(itertools.product(*counts)), np.int64)
-        fields = ("size", "exchanges", "total", "first", "last", "words")
-        self.columns: dict[str, dict[str, Column]] = {}
-        for place, (port, listed) in enumerate(options.items()):
-            made = {
-                f: np.array([getattr(p, f) for p, _ in listed], np.int64)[grid[:, place]]
-                for f in fields
-            }
-            made["copies"] = np.array([c for _, c in listed], np.int64)[grid[:, place]]
-            self.columns[port] = made
-
-    def __getitem__(self, port: str) -> dict[str, Column]:
-        return self.columns[port]
-
-    def footprint(self, ports: list[str]) -> Column:
-        """Bytes of all copies."""
-        return sum((self[p]["size"] * self[p]["copies"] for p in ports), np.zeros_like(self._any()))
-
-    def words(self, ports: list[str]) -> Column:
-        """Off-chip words."""
-        return sum((self[p]["words"] for p in ports), np.zeros_like(self._any()))
-
-    def _any(self) -> Column:
-        return next(iter(self.columns.values()))["size"]
 
 
 class Walk:
