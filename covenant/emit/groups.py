@@ -7,6 +7,7 @@ those behind it find the sums in a memory. Steps joined by a chain belong to one
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 
@@ -74,6 +75,16 @@ def main_group(groups: tuple[Group, ...], form: Codelet) -> int:
     return next(i for i, g in enumerate(groups) if main_step(form) in g.steps)
 
 
+def unit_of(nodes: Iterable[str], control: Control) -> ControlUnit:
+    """The unit whose launch starts all these compute nodes; EMI002 when there is none."""
+    wanted = set(nodes)
+    for unit in control.units:
+        if wanted <= set(unit.nodes):
+            return unit
+    names = " and ".join(sorted(wanted))
+    raise fail("EMI002", f"no control unit starts {names}", control.span)
+
+
 @dataclass(frozen=True, slots=True)
 class _Reader:
     mapping: Mapping
@@ -88,7 +99,7 @@ class _Reader:
         reduces = bool(form.steps[first].reduction)
         chained = len(steps) > 1
         stays = chained or capability.keeps_result
-        unit = self._unit(steps)
+        unit = unit_of((self.mapping.steps[i].node for i in steps), self.control)
         ends, sums = self._ends(form, steps, capability, unit)
         extents = {d.name: 1 for d in form.dims}
         for name, dim in self.mapping.steps[first].dims:
@@ -108,14 +119,6 @@ class _Reader:
             stationary=stationary,
             sums=sums,
         )
-
-    def _unit(self, steps: tuple[int, ...]) -> ControlUnit:
-        nodes = {self.mapping.steps[i].node for i in steps}
-        for unit in self.control.units:
-            if nodes <= set(unit.nodes):
-                return unit
-        names = " and ".join(sorted(nodes))
-        raise fail("EMI002", f"no control unit starts {names}", self.control.span)
 
     def _order(self, form: Codelet, steps: tuple[int, ...], stationary: str) -> tuple[str, ...]:
         """Dims of the steps, those that the stationary operand lacks innermost."""

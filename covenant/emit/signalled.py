@@ -15,6 +15,7 @@ from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Transfer
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import fail
+from covenant.emit.groups import unit_of
 from covenant.emit.launches import Launcher, Quantities
 from covenant.emit.nest import Index, Nest, Sums, changes, partial_sums
 from covenant.emit.plan import DramPlan
@@ -85,7 +86,7 @@ class Signalled:
         control = self.acg.control
         assert control is not None, "lower() refuses an architecture without a control node"
         self.nest = Nest(self.mapping.levels[0].loops, self.codelet.extents)
-        self.unit = _compute_unit(self.mapping, control)
+        self.unit = unit_of((step.node for step in self.mapping.steps), control)
         self.order = {name: i for i, name in enumerate(control.semaphores)}
         found = {o.port: o for o in operands(self.codelet, self.acg, Binding(self.mapping.steps))}
         self.watched = {
@@ -248,14 +249,6 @@ def check_form(mapping: Mapping, acg: Acg, control: Control) -> None:
                 control.span,
                 "leave out `semaphores`: launches then take effect in program order",
             )
-
-
-def _compute_unit(mapping: Mapping, control: Control) -> ControlUnit:
-    nodes = {step.node for step in mapping.steps}
-    for unit in control.units:
-        if nodes <= set(unit.nodes):
-            return unit
-    raise fail("EMI002", f"no control unit starts {' and '.join(sorted(nodes))}", control.span)
 
 
 def _first(unit: ControlUnit, port: str, verb: str) -> str:
