@@ -185,7 +185,8 @@ class Shapes:
             if loops[masked][0] > 1:
                 return None
             loops.pop(masked)
-        beat = operand.lanes * -(-operand.beat[-1][1] * operand.dtype.bytes // word) * word
+        words = -(-operand.beat[-1][1] * operand.dtype.bytes // word)
+        beat = operand.lanes * words * word
         once = prefix == self.group.stationary
         axes = [Axis(bound, (stride,)) for bound, stride in loops]
         found = assigned(
@@ -196,7 +197,7 @@ class Shapes:
         values, places = found
         lanes = stream_lanes(self.acg, operand) if not operand.lane else operand.lanes
         optional = [("lane_stride", shape.lane_stride)] if operand.lanes > 1 else []
-        optional += [("word_stride", shape.word_stride)]
+        optional += [("word_stride", shape.word_stride if words > 1 else word)]
         if masked >= 0 and not bare:
             optional.append(("tail_loop", places[masked]))
         tail = shape.tail_lanes if shape.tail_lanes >= 0 else max(1, lanes)

@@ -154,9 +154,10 @@ def granule(operand: Operand, word_bytes: int) -> int:
 
 
 def packed_blocks(operand: Operand, size: int, word_bytes: int, *, on_chip: bool) -> int:
-    """Words along the packed axis of a strided operand."""
+    """Words along the packed axis of a strided operand; results that a node writes off chip itself
+    have room for whole beats."""
     block = operand.block(word_bytes)
-    if operand.role is Role.OUTPUT and not on_chip:
+    if operand.role is Role.OUTPUT and not on_chip and not operand.follows:
         return -(-size // block)
     return round_up(size, granule(operand, word_bytes)) // block
 
@@ -165,8 +166,11 @@ def _strided_layout(
     operand: Operand, sizes: Sequence[int], memory: Memory, *, on_chip: bool
 ) -> Layout:
     """[outer axes][blocks of the packed axis][following axes][one word]; where lanes must lie in
-    neighbouring words [blocks of the packed axis][other axes][axis of the lanes][one word]."""
+    neighbouring words [blocks of the packed axis][other axes][axis of the lanes][one word]. What a
+    node writes off chip itself in beats of several words has these beats for words."""
     word = memory.word_bytes
+    if operand.follows and operand.role is Role.OUTPUT:
+        word = max(word, operand.beat[-1][1] * operand.dtype.bytes)
     block = operand.block(word)
     at = operand.packed_axis
     lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
@@ -194,7 +198,10 @@ def _strided_layout(
     axes = [
         LayoutAxis(axis, block if axis == at else 1, counts[axis], strides[axis]) for axis in order
     ]
-    axes.append(LayoutAxis(at, 1, block, operand.dtype.bytes))
+    part = operand.block(memory.word_bytes)
+    if part < block:
+        axes.append(LayoutAxis(at, part, block // part, memory.word_bytes))
+    axes.append(LayoutAxis(at, 1, part, operand.dtype.bytes))
     return Layout(tuple(axes), pitch)
 
 

@@ -115,15 +115,24 @@ def _check_words(acg: Acg, capability: Capability, port: Port, findings: Finding
             )
             repair = f"change the extent of '{port.tile[-1]}'"
             findings.report("ACG041", path, message, repair)
-        elif result and port.stream and run > word_bytes:
+        elif result and port.stream and run > word_bytes and not _wide(acg, capability, port.name):
             message = (
                 f"a lane of '{port.name}' is {lane} per step, more than a word of {word_bytes}"
             )
             repair = f"lower the extent of '{port.tile[-1]}' to {word_bytes // dtype.bytes}"
+            if not capability.statement.reduction:
+                repair += f", or add the register '{port.name}.word_stride'"
             findings.report("ACG041", path, message, repair)
         elif not result and packed and (lanes * run) % word_bytes:
             message = f"a tile of '{port.name}' is {lanes * run} bytes, not whole words"
             findings.report("ACG041", path, message, f"make it a multiple of {word_bytes} bytes")
+
+
+def _wide(acg: Acg, capability: Capability, port: str) -> bool:
+    """Whether a node that works by itself writes several words per lane and step."""
+    units = acg.control.units_of(capability.node) if acg.control else ()
+    alone = not capability.statement.reduction and not acg.compute(capability.node).after
+    return alone and any(unit.register(f"{port}.word_stride") for unit in units)
 
 
 def _strided(acg: Acg, node: str, port: str) -> bool:

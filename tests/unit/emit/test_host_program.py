@@ -164,7 +164,27 @@ def _conv(
     return node_case("conv", "QLinearConv", named, {"x": values}, np.int8, **attributes)
 
 
+def _integer_matmul(m: int, k: int, n: int, point: int = 0) -> Case:
+    """Sums of 32 bits, as they are."""
+    rng = np.random.default_rng(n)
+    x, w = _integers(rng, (m, k)), _integers(rng, (k, n))
+    named = [("x", x), ("w", w), ("x_point", np.asarray(point, np.int8))]
+    return node_case("integer_matmul", "MatMulInteger", named, {"x": x}, np.int32)
+
+
+def _integer_conv(x: tuple[int, ...], w: tuple[int, ...], **attributes: Any) -> Case:
+    rng = np.random.default_rng(x[1])
+    values = _integers(rng, x)
+    named = [("x", values), ("w", _integers(rng, w))]
+    return node_case("integer_conv", "ConvInteger", named, {"x": values}, np.int32, **attributes)
+
+
 EXACT = {
+    "int32 results": _integer_matmul(33, 70, 45),
+    "int32 results, less than a block": _integer_matmul(3, 5, 18, point=9),
+    "int32 results of a convolution": _integer_conv(
+        (2, 5, 7, 8), (20, 5, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2]
+    ),
     "odd sizes": _matmul(33, 70, 45),
     "one row of less than a block": _matmul(1, 5, 3),
     "batch and zero point": _matmul(7, 40, 20, point=-9, batch=(2,)),
