@@ -22,7 +22,7 @@ from covenant.mapper.operands import Operand
 from covenant.mapper.placement import tile_layout
 from covenant.mapper.space import Row, Space
 from exhaustive_nest import Column, Jobs, Nest, Part
-from exhaustive_transfers import Mover
+from exhaustive_transfers import Mover, lane_banks
 
 Tiles = Mapping[str, Row]
 
@@ -213,8 +213,11 @@ class Walk:
     def _span(self, operand: Operand) -> int:
         """Groups of banks over which the words of one beat lie in different banks."""
         memory = self.space.memory
+        banks = _beat_words(operand, memory.word_bytes)
+        if operand.rows:
+            banks = max(banks, lane_banks(memory, operand))
         span = 1
-        while span * memory.views[-1] < _beat_words(operand, memory.word_bytes):
+        while span * memory.views[-1] < banks:
             span *= 2
         return span
 

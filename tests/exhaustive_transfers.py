@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from covenant.acg.graph import Memory
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.space import Space
@@ -145,15 +146,7 @@ class Mover:
 
     def _rows_meet(self, width: int) -> bool:
         """Whether lanes of some beat share a bank when rows of the image follow one another."""
-        operand, lanes = self.operand, self.operand.lanes
-        down = operand.indices[-2].coefficient(operand.rows)
-        along = operand.indices[-1].coefficient(operand.lane)
-        banks = min(b for b in self.space.memory.views if b >= lanes)
-        for first in range(0, lanes * operand.row_lanes, lanes):
-            places = [divmod(first + i, operand.row_lanes) for i in range(lanes)]
-            if len({(y * down * width + x * along) % banks for y, x in places}) < lanes:
-                return True
-        return False
+        return lanes_meet(self.operand, width, lane_banks(self.space.memory, self.operand))
 
     def _rows(self, count: int, run: int, start: int, pitch: int) -> int:
         """Cycles of rows, averaged over where in a beat they may start."""
@@ -169,3 +162,24 @@ def _side(low: int, span: int, size: int) -> Side:
     before = sum(p < 0 for p in range(low, low + span))
     real = sum(0 <= p < size for p in range(low, low + span))
     return Side(max(0, low), span, real, before, span - real - before)
+
+
+def lane_banks(memory: Memory, operand: Operand) -> int:
+    """Fewest banks of a group in which lanes that run through rows never meet, at the best distance
+    of the rows."""
+    for banks in sorted(memory.views):
+        if any(not lanes_meet(operand, width, banks) for width in range(banks)):
+            return banks
+    raise AssertionError("lanes that run through rows always meet")
+
+
+def lanes_meet(operand: Operand, width: int, banks: int) -> bool:
+    """Whether lanes of some beat share one of the banks when a row has `width` words."""
+    lanes = operand.lanes
+    down = operand.indices[-2].coefficient(operand.rows)
+    along = operand.indices[-1].coefficient(operand.lane)
+    for first in range(0, lanes * operand.row_lanes, lanes):
+        places = [divmod(first + i, operand.row_lanes) for i in range(lanes)]
+        if len({(y * down * width + x * along) % banks for y, x in places}) < lanes:
+            return True
+    return False

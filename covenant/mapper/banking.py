@@ -20,6 +20,7 @@ from math import gcd
 from covenant.acg.graph import Memory
 from covenant.mapper.mapping import Placement, Role
 from covenant.mapper.operands import Operand
+from covenant.mapper.placement import row_banks
 
 SWEEPING_SHARE, ROWS_SHARE, WINDOW_SHARE = 64, 8, 2
 """What a foreign access costs in banks that a reader's beats fill by half at most, as a fraction of
@@ -108,9 +109,13 @@ def _shares(needed: int, count: int) -> Iterator[tuple[int, int]]:
 
 
 def _span(memory: Memory, operand: Operand) -> int:
-    """Groups of the finest view over which the words of one beat lie in different banks."""
+    """Groups of the finest view over which the words of one beat lie in different banks; lanes
+    that run through rows at a distance may need more than a bank each."""
+    needed = _words_per_step(operand, memory.word_bytes)
+    if operand.rows:
+        needed = max(needed, row_banks(operand, memory))
     groups = 1
-    while groups * memory.views[-1] < _words_per_step(operand, memory.word_bytes):
+    while groups * memory.views[-1] < needed:
         groups *= 2
     return groups
 

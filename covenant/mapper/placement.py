@@ -72,10 +72,27 @@ def row_pitch(
     operand: Operand, words: int, axis: int, lane_words: int, memory: Memory
 ) -> tuple[int, int]:
     """Pitch of the rows on an axis whose rows need `words` and whose lanes are `lane_words` apart,
-    and how many lanes of a beat meet in a bank of the smallest group that has one for each."""
-    width = next((v for v in reversed(memory.views) if v >= operand.lanes), memory.banks)
+    and the banks of the smallest group in which each lane of a beat has one of its own; 0 where
+    there is none, the fewest lanes then meet in a bank of the smallest group."""
     rows = operand.indices[axis].coefficient(operand.rows)
-    return _row_pitch(words, rows, lane_words, operand.row_lanes, operand.lanes, width)
+    widths = [v for v in reversed(memory.views) if v >= operand.lanes] or [memory.banks]
+    for width in widths:
+        pitch, crowd = _row_pitch(words, rows, lane_words, operand.row_lanes, operand.lanes, width)
+        if crowd == 1:
+            return pitch, width
+    pitch, _ = _row_pitch(words, rows, lane_words, operand.row_lanes, operand.lanes, widths[0])
+    return pitch, 0
+
+
+def row_banks(operand: Operand, memory: Memory) -> int:
+    """Banks of the smallest group in which the lanes of an operand, which run through rows, never
+    meet; 0 when there is none. Rows are on the axis before the last one, lanes on the last."""
+    *_, rows, lanes = operand.indices
+    last = len(operand.indices) - 1
+    if operand.rows not in rows.dims or operand.lane not in lanes.dims:
+        return 0
+    lane_words = lanes.coefficient(operand.lane)
+    return row_pitch(operand, operand.shape[last], last - 1, lane_words, memory)[1]
 
 
 @cache

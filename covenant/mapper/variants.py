@@ -20,7 +20,7 @@ from covenant.mapper.operands import (
     strided_dims,
     swept_dims,
 )
-from covenant.mapper.placement import row_pitch, rows_continue
+from covenant.mapper.placement import row_banks, rows_continue
 from covenant.mapper.rewrite import AS_WRITTEN, main_step
 
 WRAP = "wrap"
@@ -94,6 +94,4 @@ def _can_follow(acg: Acg, operand: Operand) -> bool:
     axes = [next(i for i, a in enumerate(operand.indices) if d in a.dims) for d in dims]
     if axes != [last - 1, last] or operand.packed_axis >= axes[0]:
         return False
-    lane_words = operand.indices[last].coefficient(operand.lane)
-    memory = acg.memory(operand.memory)
-    return row_pitch(operand, operand.shape[last], axes[0], lane_words, memory)[1] == 1
+    return row_banks(operand, acg.memory(operand.memory)) > 0

@@ -24,6 +24,7 @@ CASES = [
     (conv(16, 16, 9, 3, 1, groups=2, batch=2), "4KiB"),
     (conv(8, 16, 12, 1, 2), "2KiB"),
     (conv(16, 24, 10), "128KiB"),
+    (conv(16, 16, 20, 3, 2), "128KiB"),
 ]
 
 
@@ -137,6 +138,20 @@ def _expand(found: Pattern, operand: Operand) -> list[list[int]]:
         ]
         beats.append([base + n * found.lane_stride + jump for n, jump in enumerate(jumps)])
     return beats
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(28, 3, 1), (27, 3, 2), (28, 5, 3)])
+def test_lanes_through_rows_never_meet_in_a_bank(size: int, kernel: int, stride: int) -> None:
+    codelet, acg = conv(32, 64, size, kernel, stride), snax()
+    mapping = solve(codelet, acg)
+    placement, memory = mapping.placement("a"), acg.memory("l1")
+    operand = next(o for o in operands(codelet, acg, binding_of(mapping)) if o.port == "a")
+    banks = memory.views[placement.addresses[0] // memory.size_bytes]
+    assert operand.rows == "oy"
+    assert banks >= {1: 8, 2: 16, 3: 8}[stride]
+    tile = {**codelet.extents, **{x.dim: x.tile for x in mapping.levels[0].loops}}
+    for beat in _expand(pattern(mapping, codelet, acg, "a", tile), operand):
+        assert len({at // memory.word_bytes % banks for at in beat}) == len(beat)
 
 
 def test_record_pattern_reads_one_record_per_reuse() -> None:
