@@ -19,11 +19,24 @@ _ADDRESS_MASK = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
-    """Byte offsets from the base, sorted, without repeats; and the whole sequence."""
+class Shape:
+    """Byte offsets from the base, sorted, without repeats; and the whole sequence. words: the
+    offsets in words of so many bytes, when all of them are whole ones."""
 
     offsets: Words
     sequence: bytes
+    words: Words | None = None
+    word_bytes: int = 0
+
+    def at(self, base: int, word_bytes: int) -> Words | None:
+        """Words from a base on; None when an address lies between words."""
+        base &= _ADDRESS_MASK
+        if self.words is not None and word_bytes == self.word_bytes and not base % word_bytes:
+            return self.words + base // word_bytes
+        addresses = self.offsets + base
+        if addresses.size and bool((addresses % word_bytes).any()):
+            return None
+        return addresses // word_bytes
 
 
 class Accesses:
@@ -31,20 +44,15 @@ class Accesses:
 
     def __init__(self, find: Callable[[str], None]) -> None:
         self._find = find
-        self._known: dict[tuple[object, ...], _Shape] = {}
+        self._known: dict[tuple[object, ...], Shape] = {}
         self._names: dict[Stream, tuple[str, ...]] = {}
-
-    def stream(self, stream: Stream, registers: Registers, beats: int) -> Words:
-        """Words of the stream that a job of so many beats touches."""
-        shape = self._stream_shape(stream, registers, beats)
-        return self._words(shape, registers[f"{stream.key}.base"], stream.word_bytes)
 
     def same(self, one: Stream, other: Stream, registers: Registers) -> bool:
         """Whether two streams touch the same words in the same order."""
         if registers[f"{one.key}.base"] != registers[f"{other.key}.base"]:
             return False
-        first = self._stream_shape(one, registers, 0)
-        second = self._stream_shape(other, registers, 0)
+        first = self.shape(one, registers, 0)
+        second = self.shape(other, registers, 0)
         return first.sequence == second.sequence
 
     def dma(self, unit: Dma, registers: Registers, side: str) -> Words:
@@ -55,8 +63,10 @@ class Accesses:
         own = tuple(v for q, v in registers.items() if not q.endswith(".base"))
         key = (unit.transfer.name, side, own)
         if key not in self._known:
-            self._known[key] = _shape(unit.addresses({**registers, base: 0}, side).ravel())
-        return self._words(self._known[key], registers[base], unit.word_bytes)
+            self._known[key] = _shape(
+                unit.addresses({**registers, base: 0}, side).ravel(), unit.word_bytes
+            )
+        return self.words(self._known[key], registers[base], unit.word_bytes)
 
     def _windows(self, unit: Dma, registers: Registers) -> Words:
         """Words that hold a byte of a window; lines start anywhere in a word."""
@@ -67,10 +77,11 @@ class Accesses:
         if key not in self._known:
             at = unit.window_bytes({**registers, "src.base": phase})
             offsets = np.unique(at[at >= 0] // unit.word_bytes)
-            self._known[key] = _Shape(offsets, b"")
+            self._known[key] = Shape(offsets, b"")
         return self._known[key].offsets + first // unit.word_bytes
 
-    def _stream_shape(self, stream: Stream, registers: Registers, beats: int) -> _Shape:
+    def shape(self, stream: Stream, registers: Registers, beats: int) -> Shape:
+        """What a job of so many beats touches, relative to the base of the stream."""
         base = f"{stream.key}.base"
         names = self._names.get(stream)
         if names is None:
@@ -78,14 +89,18 @@ class Accesses:
             names = self._names[stream] = tuple(own)
         key = (stream, beats, *(registers[name] for name in names))
         if key not in self._known:
-            self._known[key] = _shape(stream.addresses({**registers, base: 0}, beats).ravel())
+            self._known[key] = _shape(
+                stream.addresses({**registers, base: 0}, beats).ravel(), stream.word_bytes
+            )
         return self._known[key]
 
-    def _words(self, shape: _Shape, base: int, word_bytes: int) -> Words:
-        addresses = shape.offsets + (base & _ADDRESS_MASK)
-        if addresses.size and bool((addresses % word_bytes).any()):
-            self._find(f"an address is not a multiple of {word_bytes} bytes")
-        return addresses // word_bytes
+    def words(self, shape: Shape, base: int, word_bytes: int) -> Words:
+        """Words of a shape from a base on."""
+        found = shape.at(base, word_bytes)
+        if found is not None:
+            return found
+        self._find(f"an address is not a multiple of {word_bytes} bytes")
+        return np.asarray((shape.offsets + (base & _ADDRESS_MASK)) // word_bytes, np.int64)
 
 
 def rescaled(words: Words, held: int, wanted: int) -> Words:
@@ -98,7 +113,10 @@ def rescaled(words: Words, held: int, wanted: int) -> Words:
     return np.asarray((words[:, None] * parts + np.arange(parts)).ravel(), np.int64)
 
 
-def _shape(addresses: Words) -> _Shape:
+def _shape(addresses: Words, word_bytes: int) -> Shape:
     offsets = addresses[addresses >= 0]
     offsets[offsets >= 1 << 31] -= 1 << 32
-    return _Shape(np.unique(offsets), addresses.tobytes())
+    offsets = np.unique(offsets)
+    words = offsets // word_bytes
+    whole = bool((words * word_bytes == offsets).all())
+    return Shape(offsets, addresses.tobytes(), words if whole else None, word_bytes)

@@ -7,10 +7,10 @@ differences so that repeated steps of a loop nest become equal operations, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from covenant.acg.control import Control, ControlUnit
+from covenant.acg.control import Control, ControlUnit, Mnemonic
 from covenant.core.diagnostics import fail
 from covenant.emit.program import (
     Add,
@@ -25,6 +25,20 @@ from covenant.emit.program import (
 from covenant.emit.selection import select
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """Instructions of a launch with these quantities whose other registers are up to date.
+
+    quantities, names: of the launch, with its addresses; needed: registers that the instructions do
+    not write; writes: the instructions, and whether each writes an address.
+    """
+
+    quantities: tuple[tuple[str, int], ...]
+    names: tuple[str, ...]
+    needed: tuple[tuple[str, int], ...]
+    writes: tuple[tuple[Instruction, bool], ...]
+
+
 @dataclass(slots=True)
 class _Shadow:
     """What the registers of one unit hold before its next launch."""
@@ -35,6 +49,8 @@ class _Shadow:
     defaults: Mapping[str, int] = field(default_factory=dict)
     """What is written to registers that a launch says nothing about, of a unit with instructions
     of its own; its `values` are those that are known, none at a program start."""
+    chosen: dict[int, _Chosen] = field(default_factory=dict)
+    """By identity of the quantities of a launch."""
 
 
 class RegisterFile:
@@ -77,6 +93,9 @@ class RegisterFile:
         self, unit: ControlUnit, shadow: _Shadow, invocation: Invocation
     ) -> list[Operation]:
         """Instructions of the unit that leave its registers as the launch needs them."""
+        again = shadow.chosen.get(id(invocation.quantities))
+        if again is not None and _applies(again, invocation, shadow.values):
+            return _repeated(again, shadow.values, invocation)
         wanted = dict(invocation.quantities)
         wanted.update((address.quantity, address.value) for address in invocation.addresses)
         check_fixed(unit, wanted)
@@ -95,8 +114,37 @@ class RegisterFile:
             last = form is chosen[-1]
             waits, posts = (invocation.waits, invocation.posts) if last else ((), ())
             written = tuple(values)
-            result.append(Instruction(form.name, unit.name, written, last, waits, posts))
+            origin = invocation.origin if last else ""
+            result.append(Instruction(form.name, unit.name, written, last, waits, posts, origin))
+        self._remember(unit, shadow, invocation, wanted, chosen, result)
         return result
+
+    def _remember(
+        self,
+        unit: ControlUnit,
+        shadow: _Shadow,
+        invocation: Invocation,
+        wanted: Mapping[str, int],
+        chosen: tuple[Mnemonic, ...],
+        result: Sequence[Operation],
+    ) -> None:
+        """Keep the instructions of a launch for those that differ from it in addresses only."""
+        final = chosen[-1]
+        always = (*(self._control.named(name) for name in final.after), final)
+        written = {name for form in always for name in form.quantities}
+        names = tuple(a.quantity for a in invocation.addresses)
+        registers = [unit.register(name) for name in names]
+        limited = any(r is None or r.fixed or r.maximum is not None for r in registers)
+        if limited or not written >= set(names) or not set(wanted) >= written - _set(always):
+            return
+        writes = tuple(
+            (operation, any(name in names for name, _ in operation.values))
+            for operation in result[-len(always) :]
+            if isinstance(operation, Instruction)
+        )
+        needed = tuple((n, v) for n, v in wanted.items() if n not in written)
+        quantities = invocation.quantities
+        shadow.chosen[id(quantities)] = _Chosen(quantities, names, needed, writes)
 
     @staticmethod
     def _kept(shadow: _Shadow, quantity: str) -> int:
@@ -122,6 +170,36 @@ class RegisterFile:
         """Two's complement in the width of the value field."""
         half = 1 << (self._bits - 1)
         return (value + half) % (2 * half) - half if -half <= value < 2 * half else value
+
+
+def _set(forms: Sequence[Mnemonic]) -> set[str]:
+    """Registers that forms write with a constant of their own."""
+    return {name for form in forms for name, _ in form.sets}
+
+
+def _applies(chosen: _Chosen, invocation: Invocation, held: Mapping[str, int]) -> bool:
+    """Whether a launch needs the same instructions, with other addresses."""
+    return (
+        chosen.quantities is invocation.quantities
+        and chosen.names == tuple([a.quantity for a in invocation.addresses])
+        and all(held.get(name) == value for name, value in chosen.needed)
+    )
+
+
+def _repeated(chosen: _Chosen, held: dict[str, int], invocation: Invocation) -> list[Operation]:
+    """The instructions with the addresses of another launch."""
+    addresses = {a.quantity: a.value for a in invocation.addresses}
+    result: list[Operation] = []
+    for one, moves in chosen.writes:
+        values = one.values
+        if moves:
+            values = tuple([(name, addresses.get(name, value)) for name, value in values])
+        held.update(values)
+        origin = invocation.origin if one.launches else ""
+        waits, posts = (invocation.waits, invocation.posts) if one.launches else ((), ())
+        made = Instruction(one.mnemonic, one.unit, values, one.launches, waits, posts, origin)
+        result.append(made)
+    return result
 
 
 def fixed(unit: ControlUnit, quantity: str) -> bool:

@@ -56,8 +56,11 @@ def _folded(
     for block in blocks:
         operations.append([o for invocation in block for o in registers.operations(invocation)])
         origins += [invocation.origin for invocation in block]
-    folded = fold(operations, trips, loop_depth(control))
     begin = tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
+    if not loop_depth(control):
+        flat = [operation for block in operations for operation in block]
+        return (*begin, *first, *annotated(tuple(flat), origins), Halt())
+    folded = fold(operations, trips, loop_depth(control))
     return (*begin, *first, *annotated(folded, origins), Halt())
 
 

@@ -177,7 +177,8 @@ def _annotated(
     for operation in operations:
         match operation:
             case Launch() | Instruction() if launches(operation):
-                result.append(replace(operation, origin=origins[at]))
+                same = operation.origin == origins[at]
+                result.append(operation if same else replace(operation, origin=origins[at]))
                 at += 1
             case Loop(count, body):
                 named, end = _annotated(body, origins, at)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.graph import Acg, Memory
-from covenant.emit.accesses import Accesses, Words, rescaled
+from covenant.emit.accesses import Accesses, Shape, Words, rescaled
 from covenant.emit.encode import decode_flat, loop_lengths
 from covenant.emit.engines import Engines
 from covenant.emit.order import Clock, Engine, History, Race, Written
@@ -27,7 +27,6 @@ from covenant.emit.program import (
     Post,
     ReverseSubtract,
     Write,
-    steps,
 )
 from covenant.emit.steps import active, adds, expected_beats
 from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, read_unit
@@ -65,11 +64,12 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A stream as a launch uses it: beats that the job needs, and that its loops make."""
+    """A stream as a launch uses it: beats needed, beats its loops make, what it touches."""
 
     stream: Stream
     needed: int
     beats: int
+    shape: Shape
 
 
 class Replay:
@@ -99,6 +99,11 @@ class Replay:
         self._histories = {m.name: self._history(m) for m in acg.on_chip}
         self._uses: dict[tuple[str, tuple[int, ...]], tuple[_Use, ...]] = {}
         self._accesses = Accesses(self._find)
+        self._memories = {m.name: m for m in acg.memories}
+        self._sizes = {
+            u.name: tuple(r.quantity for r in u.registers if not r.quantity.endswith(".base"))
+            for u in acg.control.units
+        }
         self._far_word = min(_far_words(acg, self._units.values()))
         extents = (*inputs, *constants, *outputs, *scratch)
         end = max((self._span(e).stop for e in extents), default=0)
@@ -133,8 +138,7 @@ class Replay:
             if isinstance(operation, Halt):
                 halted = True
                 break
-            for step in steps(operation):
-                self._step(step)
+            self._step(operation)
         if not halted:
             self._find("the program does not halt")
         self._finish()
@@ -151,7 +155,11 @@ class Replay:
                 self._engines.give(semaphores)
             case Launch():
                 self._launch(operation)
-            case Instruction() | Loop() | Halt():
+            case Instruction(_, unit, values, launches, waits, posts):
+                self._shadows.get(unit, {}).update(values)
+                if launches:
+                    self._launch(Launch(unit, waits, posts))
+            case Loop() | Halt():
                 pass
 
     def _finish(self) -> None:
@@ -219,7 +227,7 @@ class Replay:
     def _one_by_one(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
         """A launch of a machine without semaphores: what is touched follows from its registers
         without addresses, and is worked out once."""
-        key = launch.unit, tuple(v for q, v in registers.items() if not q.endswith(".base"))
+        key = launch.unit, tuple([registers[q] for q in self._sizes[launch.unit]])
         uses = self._uses.get(key)
         if uses is None:
             found = [self._use(s, unit, registers) for s in _sides(unit, registers)]
@@ -285,7 +293,7 @@ class Replay:
         needed = expected_beats(unit, stream.key, registers)
         beats = int(np.prod(stream.nest(registers, needed)[0], dtype=np.int64))
         used = replace(active(unit, stream.key, registers), writes=stream.writes)
-        return _Use(used, needed, beats)
+        return _Use(used, needed, beats, self._accesses.shape(used, registers, needed))
 
     def _is_whole(self, engine: Engine, use: _Use) -> bool:
         if use.beats != use.needed:
@@ -303,8 +311,9 @@ class Replay:
         """Record what a stream reads or writes. order: the reader that a writer follows word by
         word, whether all words read must come from one job."""
         stream = used = use.stream
-        words = self._accesses.stream(used, registers, use.needed)
-        memory = self._acg.memory(stream.memory)
+        base = registers[f"{used.key}.base"]
+        words = self._accesses.words(use.shape, base, used.word_bytes)
+        memory = self._memories[stream.memory]
         if memory.off_chip:
             words = rescaled(words, used.word_bytes, self._far_word)
             (self._write_off_chip if used.writes else self._read_off_chip)(engine, words)

@@ -33,10 +33,10 @@ def array_i64(name: str, values: Sequence[int]) -> str:
 
 
 def _hex(value: int) -> str:
-    return f"0x{value:x}u" if value < 1 << 32 else f"0x{value:x}ull"
+    return str(value) if value < 10 else f"0x{value:x}"
 
 
 def _array(declaration: str, values: Iterable[str]) -> str:
     items = list(values)
-    lines = [", ".join(items[i : i + _PER_LINE]) for i in range(0, len(items), _PER_LINE)]
+    lines = [",".join(items[i : i + _PER_LINE]) for i in range(0, len(items), _PER_LINE)]
     return f"static const {declaration} = {{\n" + ",\n".join(lines) + "\n};\n"
