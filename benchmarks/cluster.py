@@ -1,8 +1,9 @@
 """Measure the cluster on RTL beside SNAX's figures, the bound and the goal.
 
 Tables: A GEMM already in the L1, B GEMM from and to DRAM, D layers of networks against the
-roofline, E prediction against RTL. Every output element is compared with the integer reference in
-the same run; exit code 7 when any differs. Progress goes to stderr.
+roofline, E prediction against RTL, F what each mechanism is worth: one left out at a time. Every
+output element is compared with the integer reference in the same run; exit code 7 when any differs.
+Progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 import click
 
+from ablation import ablated, table_f, variants
 from covenant.acg.reader import read_architecture
 from covenant.cli.options import parse_settings
 from covenant.core.diagnostics import CovenantError, ExitCode
@@ -34,9 +36,11 @@ _TABLES: dict[str, Callable[[dict[str, Measurement]], Any]] = {
     "B": table_b,
     "D": table_d,
     "E": table_e,
+    "F": table_f,
 }
 
 _Measure = Callable[[Workload, Setup], Measurement]
+_Task = tuple[_Measure, Workload, Setup]
 
 
 @click.command(help=__doc__)
@@ -64,14 +68,14 @@ def command(
     names = _table_names(tables)
     setup = Setup(arch, tuple(parse_settings(settings).items()), time_limit, seed)
     chosen = [
-        (measure, workload)
-        for measure, workload in _workloads(names)
-        if (not quick or workload.name in QUICK) and _is_named(workload, only)
+        task
+        for task in _tasks(names, setup)
+        if (not quick or task[1].name in QUICK) and _is_named(task[1], only)
     ]
     if not chosen:
         raise click.UsageError("no workload has such a name")
     try:
-        found = _measure(chosen, setup, jobs)
+        found = _measure(chosen, jobs)
     except CovenantError as error:
         click.echo(str(error), err=True)
         sys.exit(int(error.exit_code))
@@ -94,25 +98,36 @@ def _is_named(workload: Workload, patterns: tuple[str, ...]) -> bool:
     )
 
 
-def _workloads(names: list[str]) -> Iterator[tuple[_Measure, Workload]]:
+def _tasks(names: list[str], setup: Setup) -> Iterator[_Task]:
     """What the tables need, every workload once."""
+    made: set[str] = set()
+    for measure, workload, where in _all_tasks(names, setup):
+        if workload.name not in made:
+            yield measure, workload, where
+        made.add(workload.name)
+
+
+def _all_tasks(names: list[str], setup: Setup) -> Iterator[_Task]:
     if "A" in names:
-        yield from ((resident, workload) for row in RESIDENT for workload in row.workloads)
+        yield from ((resident, w, setup) for row in RESIDENT for w in row.workloads)
     if "B" in names:
-        yield from ((streamed, row.workload) for row in STREAMED)
+        yield from ((streamed, row.workload, setup) for row in STREAMED)
     if "D" in names or "E" in names:
-        yield from ((streamed, workload) for workload in LAYERS)
+        yield from ((streamed, workload, setup) for workload in LAYERS)
+    if "F" in names:
+        for variant in variants(setup):
+            for workload in filter(None, map(variant.workload, ablated())):
+                yield streamed, workload, variant.setup(setup)
 
 
-def _measure(
-    chosen: list[tuple[_Measure, Workload]], setup: Setup, jobs: int
-) -> dict[str, Measurement]:
+def _measure(chosen: list[_Task], jobs: int) -> dict[str, Measurement]:
     """Measurements by name, in the order of `chosen`."""
-    open_machine("rtl", read_architecture(setup.arch, dict(setup.settings)))  # builds it once
+    for arch, settings in dict.fromkeys((s.arch, s.settings) for _, _, s in chosen):
+        open_machine("rtl", read_architecture(arch, dict(settings)))  # builds it once
     started = time.monotonic()
     found: dict[str, Measurement] = {}
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        tasks = [pool.submit(measure, workload, setup) for measure, workload in chosen]
+        tasks = [pool.submit(measure, workload, setup) for measure, workload, setup in chosen]
         for number, task in enumerate(as_completed(tasks), 1):
             m = task.result()
             found[m.name] = m
@@ -120,7 +135,7 @@ def _measure(
             state += f", {m.mismatches:,} elements WRONG" if m.mismatches else ""
             seconds = time.monotonic() - started
             click.echo(f"{seconds:6.1f} s  {number}/{len(tasks)}  {m.name}: {state}", err=True)
-    return {workload.name: found[workload.name] for _, workload in chosen}
+    return {workload.name: found[workload.name] for _, workload, _ in chosen}
 
 
 def _document(setup: Setup, names: list[str], found: dict[str, Measurement]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from covenant.codelets.interpret import run_layer
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.registry import build as build_codelet
 from covenant.core.diagnostics import CovenantError
+from covenant.core.yaml_source import parse_yaml
 from covenant.emit.image import Image, build_image
 from covenant.emit.lower import lower
 from covenant.frontend import layer_inputs
@@ -30,6 +31,8 @@ from covenant.frontend.reader import read_model
 from covenant.mapper.cost import Cost, evaluate
 from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.operands import capability_of
+from covenant.mapper.pins import PinFile
+from covenant.mapper.pins_reader import parse_pins
 from covenant.sim.cluster import Cluster, RunResult
 from covenant.sim.stimulus import random_inputs
 from covenant.sim.timing import time_program
@@ -40,12 +43,14 @@ from workloads import Workload
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is measured on: architecture, its settings, seconds and seed of the solver."""
+    """What is measured on: architecture, its settings, seconds and seed of the solver.
+    single_buffers: every buffer has one copy."""
 
     arch: str
     settings: tuple[tuple[str, str], ...] = ()
     time_limit_seconds: float = 10.0
     seed: int = 0
+    single_buffers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,11 @@ def _streamed(workload: Workload, setup: Setup) -> Measurement:
         seed=setup.seed,
     )
     with tempfile.TemporaryDirectory() as folder:
-        mapped = pipeline.map_model(write_model(workload, Path(folder)), options)
+        model = write_model(workload, Path(folder))
+        mapped = pipeline.map_model(model, options)
+        if setup.single_buffers and mapped.layers[0].mapping is not None:
+            pins = _single_buffers(mapped.layers[0].mapping)
+            mapped = pipeline.map_model(model, replace(options, pins=pins))
     (only,) = mapped.layers
     images = {}
     if only.error is None:
@@ -170,6 +179,13 @@ def _streamed(workload: Workload, setup: Setup) -> Measurement:
     )
     modelled = time_program(images[only.layer.name].words, mapped.acg)
     return replace(measured, modelled_cycles=modelled.cycles)
+
+
+def _single_buffers(mapping: LayerMapping) -> PinFile:
+    """One copy of every buffer of a mapping, everything else open."""
+    ports = dict.fromkeys(p.port for p in mapping.placements)
+    copies = ", ".join(f"{port}: {{copies: 1}}" for port in ports)
+    return parse_pins(parse_yaml(f"pins: 1\nlayers:\n  - operands: {{{copies}}}\n", "pins.yaml"))
 
 
 def _resident(workload: Workload, setup: Setup) -> Measurement:

@@ -161,11 +161,29 @@ def _table_e(table: dict[str, Any]) -> str:
     )
 
 
+def _table_f(rows: list[dict[str, Any]]) -> str:
+    names = list(rows[0]["cycles"])
+    columns = ("without", *names, "geomean")
+    cells = [("nothing", *(_count(rows[0]["cycles"][name]) for name in names), "")]
+    cells += [
+        (
+            r["without"],
+            *(f"{r['factors'][n]:.3f}" if n in r["factors"] else "–" for n in names),
+            f"{r['geomean']:.3f}" if r["geomean"] else "–",
+        )
+        for r in rows[1:]
+    ]
+    return _draw(
+        "F. Cycles with every mechanism, and times as many without one of them", columns, cells
+    )
+
+
 _DRAWN: dict[str, Callable[[Any], str]] = {
     "A": _table_a,
     "B": _table_b,
     "D": _table_d,
     "E": _table_e,
+    "F": _table_f,
 }
 
 
@@ -194,7 +212,18 @@ def _idle(counters: dict[str, int]) -> str:
 
 def _draw(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     table = Table(*columns, box=SIMPLE_HEAD, title=title, title_justify="left", title_style="")
-    text = {"layer", "network", "of", "bound by", "mapping", "met", "array idle", "result", "M,N,K"}
+    text = {
+        "without",
+        "layer",
+        "network",
+        "of",
+        "bound by",
+        "mapping",
+        "met",
+        "array idle",
+        "result",
+        "M,N,K",
+    }
     for column, name in zip(table.columns, columns, strict=True):
         column.justify = "left" if name in text else "right"
         column.no_wrap = name != "array idle"

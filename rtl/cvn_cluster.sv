@@ -82,7 +82,8 @@ module cvn_cluster
     .ProgramWords (ProgramWords),
     .LoopDepth    (LoopDepth),
     .NumUnits     (NumUnits),
-    .Encoding     (Encoding)
+    .Encoding     (Encoding),
+    .Stall        (Stall)
   ) i_command (
     .clk_i         (clk_i),
     .rst_ni        (rst_ni),

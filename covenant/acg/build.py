@@ -179,6 +179,7 @@ def _control(
         units=tuple(units),
         span=places.key("control"),
         host=_host(control.host, places),
+        stall=control.stall,
     )
 
 

@@ -135,6 +135,8 @@ class Control:
     units: tuple[ControlUnit, ...]
     span: Span = field(compare=False)
     host: Host | None = None
+    stall: str = "none"
+    """What the command processor waits for besides room in a queue, as in the YAML."""
 
     @property
     def in_order(self) -> bool:

@@ -147,6 +147,7 @@ def _control(control: Control) -> Section:
         "program_words": control.program_words,
         "loop_depth": control.loop_depth,
         "queue_depth": control.queue_depth,
+        **({"stall": control.stall} if control.stall != "none" else {}),
         "issue_cycles": control.issue_cycles,
         "semaphores": control.semaphores,
         "mnemonics": mnemonics,

@@ -80,6 +80,7 @@ ConditionText = Annotated[str, _checked(notation.parse_condition, "condition")]
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
 Ability = Literal["fill", "windows", "sums", "tail", "wrap"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
+Stall = Literal["none", "launch", "write", "barrier"]
 Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"]
 Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[\d+\])?$", max_length=64)]
 CText = Annotated[str, Field(min_length=1, max_length=400)]
@@ -328,6 +329,12 @@ class ControlSection(Section):
     )
     loop_depth: Loops = Field(0, description="nested hardware loops")
     queue_depth: Count = Field(1, description="launches a unit queues")
+    stall: Stall = Field(
+        "none",
+        description="what the command processor waits for: `none`, it runs ahead of all units; "
+        "`launch`: with a launch until its unit is idle (no job queue); `write`: with register "
+        "writes too (no shadow registers); `barrier`: with a launch until every unit is idle",
+    )
     issue_cycles: Whole = Field(
         1, description="cycles from fetching a launch to the unit's first action"
     )

@@ -31,6 +31,12 @@ _EFFECTS = {
     "loop": "op_loop",
     "halt": "op_halt",
 }
+_STALLS = {
+    "none": "StallNone",
+    "launch": "StallLaunch",
+    "write": "StallWrite",
+    "barrier": "StallBarrier",
+}
 _FIELDS = {
     "opcode": "opcode",
     "unit": "unit",
@@ -198,6 +204,7 @@ def _control(acg: Acg, roles: _Roles) -> list[str]:
         number("ProgramWords", control.program_words),
         number("LoopDepth", control.loop_depth),
         number("QueueDepth", control.queue_depth),
+        f"localparam cvn_command_pkg::stall_e Stall = cvn_command_pkg::{_STALLS[control.stall]};",
         number("NumUnits", max(unit.id for unit in control.units) + 1),
         _used_units(control),
         number("LoadUnit", roles.load_units[0].id),

@@ -175,6 +175,9 @@ module cvn_vector_datapath
     assign no_sums[m] = '0;
   end
 
+  // A direct result leaves; the output stage waits.
+  logic direct_q;
+
   cvn_post #(
     .M      (M),
     .N      (C),
@@ -202,7 +205,7 @@ module cvn_vector_datapath
 
   // ---- Way out -----------------------------------------------------------------------------------
   // A direct result waits until the output stage owes no beat, so beats keep the order of tiles.
-  logic direct_d, direct_q, leave;
+  logic direct_d, leave;
   beats_t owed_d, owed_q;
   word_t direct_word_q[M];
 

@@ -5,9 +5,10 @@
 /// word of a loop may be the last word of the loops around it.
 /// Latency: the word at address 0 executes in the cycle after start_i. Register writes and launches
 /// leave in the cycle of execution, so `set; launch` back to back is correct.
-/// Handshake: launch_o[u] is raised only while unit_ready_i[u] (the processor waits otherwise);
+/// Handshake: launch_o[u] is raised only while unit_ready_i[u] (the processor waits otherwise, and as
+/// Stall says);
 /// post_o and register writes are pulses; done_o stays up until the next start.
-/// YAML: control.mnemonics, .program_words, .loop_depth.
+/// YAML: control.mnemonics, .program_words, .loop_depth, .stall.
 `include "cvn_assert.svh"
 
 module cvn_command
@@ -18,6 +19,7 @@ module cvn_command
   parameter int unsigned NumUnits = 0,
   /// Field positions (lowest bit and width) and opcodes of the instruction words.
   parameter cvn_command_pkg::encoding_t Encoding = '0,
+  parameter cvn_command_pkg::stall_e Stall = cvn_command_pkg::StallNone,
   localparam int unsigned RegisterBits = Encoding.index.bits,
   localparam int unsigned AddrBits = $clog2(ProgramWords)
 ) (
@@ -48,7 +50,7 @@ module cvn_command
   output sem_mask_t               launch_post_o,
   output sem_mask_t               post_o,
 
-  /// A launch waits for room in a queue.
+  /// A launch waits for room in a queue, or a word as Stall says.
   output logic                    blocked_o,
   output logic [AddrBits-1:0]     pc_o
 );
@@ -98,7 +100,7 @@ module cvn_command
   reg_t count;
   logic is_write, is_launch, is_post, is_loop, is_halt, is_known;
   logic [UnitBits-1:0] unit_index;
-  logic advance;
+  logic advance, stalled;
 
   assign opcode     = word[Encoding.opcode.lsb +: Encoding.opcode.bits];
   assign unit       = word[Encoding.unit.lsb +: Encoding.unit.bits];
@@ -115,8 +117,18 @@ module cvn_command
   assign is_known   = is_write || is_launch || is_post || is_loop || is_halt;
 
   // ---- Execute -----------------------------------------------------------------------------------
-  assign blocked_o     = running_q && is_launch && !unit_ready_i[unit_index];
+  assign blocked_o     = running_q && ((is_launch && !unit_ready_i[unit_index]) || stalled);
   assign advance       = running_q && !blocked_o && !is_halt;
+
+  always_comb begin
+    stalled = 1'b0;
+    case (Stall)
+      cvn_command_pkg::StallLaunch:  stalled = is_launch && !unit_idle_i[unit_index];
+      cvn_command_pkg::StallWrite:   stalled = (is_launch || is_write) && !unit_idle_i[unit_index];
+      cvn_command_pkg::StallBarrier: stalled = is_launch && !(&unit_idle_i);
+      default:                       stalled = 1'b0;
+    endcase
+  end
 
   assign waddr_o       = word[Encoding.index.lsb +: Encoding.index.bits];
   assign wdata_o       = reg_t'(word[Encoding.value.lsb +: Encoding.value.bits]);
@@ -133,7 +145,7 @@ module cvn_command
   always_comb begin
     we_o     = '0;
     launch_o = '0;
-    we_o[unit_index]     = running_q && is_write;
+    we_o[unit_index]     = running_q && is_write && !blocked_o;
     launch_o[unit_index] = running_q && is_launch && !blocked_o;
   end
 

@@ -1,6 +1,15 @@
 /// Types that describe the instruction words to the command processor; the values are generated.
 package cvn_command_pkg;
 
+  /// What the command processor waits for besides room in a queue: nothing; with launches, until the
+  /// unit is idle; with register writes too; with launches, until every unit is idle.
+  typedef enum logic [1:0] {
+    StallNone    = 2'd0,
+    StallLaunch  = 2'd1,
+    StallWrite   = 2'd2,
+    StallBarrier = 2'd3
+  } stall_e;
+
   /// A bit field of an instruction word.
   typedef struct packed {
     int unsigned lsb;

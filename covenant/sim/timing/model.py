@@ -86,7 +86,7 @@ class _Processor:
         for queue in self._queues():
             queue.freed = self._room
         self._operations: Iterator[tuple[int, Operation]] = iter(())
-        self._pending: Launch | None = None
+        self._pending: tuple[Operation, ...] = ()
         self._blocked_since = -1
         self._blocked = 0
         self._launches = 0
@@ -119,13 +119,33 @@ class _Processor:
             if isinstance(operation, Halt):
                 self._halted = time
                 return
-            for step in steps(operation):
-                if isinstance(step, Launch):
-                    self._pending = step
-                    self._agenda.at(time, self._launch)
-                    return
+            found = tuple(steps(operation))
+            if any(map(self._may_stall, found)):
+                self._pending = found
+                self._agenda.at(time, self._resume)
+                return
+            for step in found:
                 self._write(step, time)
             time += TICKS
+
+    def _may_stall(self, step: Operation) -> bool:
+        """Whether the word of a step may have to wait."""
+        if isinstance(step, Write | Add | ReverseSubtract):
+            return self._control.stall == "write"
+        return isinstance(step, Launch)
+
+    def _stalled(self, step: Operation) -> bool:
+        """Whether it has to wait now: for room, or as `stall` says (RTL: cvn_command)."""
+        if not isinstance(step, Launch | Write | Add | ReverseSubtract):
+            return False
+        own, stall = self._of(step.unit), self._control.stall
+        if isinstance(step, Launch) and any(queue.full for queue in own):
+            return True
+        if stall == "barrier":
+            return isinstance(step, Launch) and not all(queue.idle for queue in self._queues())
+        return (stall == "write" or (stall == "launch" and isinstance(step, Launch))) and not all(
+            queue.idle for queue in own
+        )
 
     def _write(self, step: Operation, time: int) -> None:
         """A word that starts nothing."""
@@ -145,23 +165,26 @@ class _Processor:
             case Launch() | Instruction() | Halt():
                 raise AssertionError("instructions are expanded, launches and halt end the row")
 
-    def _launch(self) -> None:
-        launch = self._pending
-        assert launch is not None
-        if any(queue.full for queue in self._of(launch.unit)):
+    def _resume(self) -> None:
+        """Execute the word at hand, if it has not to wait."""
+        if any(map(self._stalled, self._pending)):
             if self._blocked_since < 0:
                 self._blocked_since = self._agenda.now
             return
         if self._blocked_since >= 0:
             self._blocked += self._agenda.now - self._blocked_since
             self._blocked_since = -1
-        self._pending = None
-        self._push(launch)
+        for step in self._pending:
+            if isinstance(step, Launch):
+                self._push(step)
+            else:
+                self._write(step, self._agenda.now)
+        self._pending = ()
         self._agenda.at(self._agenda.now + TICKS, self._advance)
 
     def _room(self) -> None:
         if self._blocked_since >= 0:
-            self._launch()
+            self._resume()
 
     def _of(self, name: str) -> tuple[Queue, ...]:
         """Queues that a launch of a unit needs room in."""

@@ -96,7 +96,7 @@ class Semaphores:
 
 class Queue:
     """Jobs of one engine. `offer` says whether the engine takes a job now; when it could not, it
-    calls `poke` later. `freed` is called when there may be room again."""
+    calls `poke` later. `freed` is called when there may be room again, or no job left."""
 
     def __init__(
         self,
@@ -165,6 +165,7 @@ class Queue:
         self.finished = self._agenda.now
         self._semaphores.post(entry.posts)
         entry.job.finish()
+        self._agenda.at(self._agenda.now + TICKS, self._free)
         self.poke()
 
     def _free(self) -> None:
