@@ -7,6 +7,8 @@ module cvn_control_tb
   parameter int unsigned LoopDepth    = 4,
   parameter int unsigned NumRegs      = 5,
   parameter int unsigned Depth        = 2,
+  /// A value of cvn_command_pkg::stall_e.
+  parameter int unsigned Stall        = 0,
   localparam int unsigned NumUnits    = 3,
   localparam int unsigned AddrBits    = $clog2(ProgramWords)
 ) (
@@ -48,7 +50,8 @@ module cvn_control_tb
     .ProgramWords(ProgramWords),
     .LoopDepth   (LoopDepth),
     .NumUnits    (NumUnits),
-    .Encoding    (Encoding)
+    .Encoding    (Encoding),
+    .Stall       (cvn_command_pkg::stall_e'(Stall))
   ) i_command (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),

@@ -132,6 +132,7 @@ package cvn_cfg_pkg;
   localparam int unsigned ProgramWords = 8192;
   localparam int unsigned LoopDepth = 4;
   localparam int unsigned QueueDepth = 4;
+  localparam cvn_command_pkg::stall_e Stall = cvn_command_pkg::StallNone;
   localparam int unsigned NumUnits = 8;
   localparam bit [NumUnits-1:0] UsedUnits = NumUnits'(255);
   localparam int unsigned LoadUnit = 1;

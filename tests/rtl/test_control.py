@@ -18,12 +18,16 @@ SET, ADD, RSUB, LAUNCH, POST, LOOP, HALT = 1, 2, 3, 4, 5, 6, 15
 SOURCES = ["control/cvn_command_pkg.sv", "control/cvn_command.sv", "control/cvn_semaphores.sv"]
 
 
-@pytest.fixture(scope="module")
-def bench() -> Bench:
+def open_bench(**parameters: int) -> Bench:
     ports = {"start_i": 1, "done_o": 1, "running_o": 1, "blocked_o": 1, "pc_o": 8, "imem_we_i": 1}
     ports |= {"imem_addr_i": 8, "imem_wdata_i": 64, "job_valid_o": 3, "job_ready_i": 3}
     ports |= {"regs_o": 32, "job_done_i": 3, "missing_o": 28}
-    return Bench("cvn_control_tb", ports, {}, [*SOURCES, "tb/cvn_control_tb.sv"])
+    return Bench("cvn_control_tb", ports, parameters, [*SOURCES, "tb/cvn_control_tb.sv"])
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return open_bench()
 
 
 def write(op: int, unit: int, register: int, value: int) -> int:
@@ -97,8 +101,11 @@ def _block(result: Expected, words: Sequence[int], start: int, end: int) -> None
             at += length
 
 
-def run(bench: Bench, words: Sequence[int], seed: int, eager: bool = False) -> int:
-    """Loads and runs a program with random engines, checks every job; cycles from start to done."""
+def run(
+    bench: Bench, words: Sequence[int], seed: int, eager: bool = False, stall: str = "none"
+) -> int:
+    """Loads and runs a program with random engines, checks every job, and that no more jobs are
+    under way than `stall` allows; cycles from start to done."""
     rng = np.random.default_rng(seed)
     expected = interpret(words)
     available = expected.posted.copy()
@@ -119,6 +126,13 @@ def run(bench: Bench, words: Sequence[int], seed: int, eager: bool = False) -> i
             assert not any(expected.jobs), "halted before every job was run"
             assert not any(running), "halted before every job was done"
             return cycle
+        under_way = [
+            len(jobs) + (bench.get("job_valid_o") >> u & 1) for u, jobs in enumerate(running)
+        ]
+        if stall == "barrier":
+            assert sum(under_way) <= 1
+        elif stall != "none":
+            assert max(under_way) <= 1
         for unit in range(UNITS):
             if bench.get("job_valid_o") >> unit & 1:
                 job = expected.jobs[unit][0]
@@ -137,6 +151,11 @@ def run(bench: Bench, words: Sequence[int], seed: int, eager: bool = False) -> i
         bench.tick()
         bench.set(start_i=0)
     raise AssertionError("the program does not end")
+
+
+def run_free(words: Sequence[int]) -> int:
+    """Cycles of a program whose words never wait, of which the last but one is a launch."""
+    return interpret(words).words + 3
 
 
 def random_body(rng: np.random.Generator, depth: int, budget: int) -> list[int]:
@@ -173,6 +192,18 @@ def test_semaphores_order_producer_and_consumer(bench: Bench, seed: int) -> None
     body += [launch(2, out_full, out_free)]
     start = [post(free | out_free), post(free | out_free)]
     run(bench, [*start, loop(len(body), 9), *body, HALT << 60], seed, eager=bool(seed % 2))
+
+
+@pytest.mark.parametrize(("number", "stall"), [(1, "launch"), (2, "write"), (3, "barrier")])
+def test_processor_stalls_as_it_is_told_to(number: int, stall: str) -> None:
+    bench = open_bench(Stall=number)
+    for seed in range(6):
+        words = [*random_body(np.random.default_rng(seed), 3, 40), HALT << 60]
+        run(bench, words, seed, eager=bool(seed % 2), stall=stall)
+    # A write waits for the unit only if there are no shadow registers.
+    words = [launch(0), *(write(ADD, 0, 1, 1) for _ in range(9)), launch(0), HALT << 60]
+    waited = run(bench, words, 0, eager=True, stall=stall) - run_free(words)
+    assert waited == {"launch": 0, "write": 2, "barrier": 0}[stall]
 
 
 def test_program_runs_one_word_per_cycle_through_nested_loops(bench: Bench) -> None:

@@ -63,6 +63,7 @@ class _Processor:
     def __init__(self, acg: Acg) -> None:
         assert acg.control is not None
         self._control = control = acg.control
+        self._stall = control.stall
         self._pipeline = pipeline = pipeline_of(acg)
         self._agenda = agenda = Agenda(Contention().slowness)
         self._works = Works(acg, pipeline)
@@ -131,14 +132,14 @@ class _Processor:
     def _may_stall(self, step: Operation) -> bool:
         """Whether the word of a step may have to wait."""
         if isinstance(step, Write | Add | ReverseSubtract):
-            return self._control.stall == "write"
+            return self._stall == "write"
         return isinstance(step, Launch)
 
     def _stalled(self, step: Operation) -> bool:
         """Whether it has to wait now: for room, or as `stall` says (RTL: cvn_command)."""
         if not isinstance(step, Launch | Write | Add | ReverseSubtract):
             return False
-        own, stall = self._of(step.unit), self._control.stall
+        own, stall = self._of(step.unit), self._stall
         if isinstance(step, Launch) and any(queue.full for queue in own):
             return True
         if stall == "barrier":

@@ -46,6 +46,12 @@ def test_number_follows_the_yaml(setting: str, name: str, value: int) -> None:
     assert number(plain, name) != value
 
 
+@pytest.mark.parametrize("stall", ["none", "launch", "write", "barrier"])
+def test_stall_follows_the_yaml(stall: str) -> None:
+    text = rtl_config(read_architecture("snax", {"control.stall": stall}))
+    assert f"cvn_command_pkg::Stall{stall.capitalize()};" in text
+
+
 def test_array_shape_follows_the_yaml() -> None:
     shape = {"gemm.matmul.extents": "{m: 16, n: 8, k: 4}", "l1.banks": "64"}
     text = rtl_config(read_architecture("snax", shape))

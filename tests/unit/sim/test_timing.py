@@ -125,6 +125,22 @@ def test_launch_waits_for_room_in_the_queues(acg: Acg) -> None:
     assert timed(acg, *jobs[:-3]).counters["command_blocked"] == 0
 
 
+def test_stall_says_what_a_word_waits_for(acg: Acg) -> None:
+    """A load of 64 beats that another unit's launch, its own next launch, or a write follows."""
+    alone = timed(acg, *written("load0", run=512), Launch("load0")).cycles
+    other = (*written("load0", run=512), Launch("load0"), Launch("load1"))
+    again = (*written("load0", run=512), Launch("load0"), *written("load0", run=1))
+    found = {}
+    for stall in ("none", "launch", "write", "barrier"):
+        assert acg.control is not None
+        machine = replace(acg, control=replace(acg.control, stall=stall))
+        found[stall] = [timed(machine, *words).cycles for words in (other, again)]
+    assert found["none"] == found["launch"] == [alone + 1, alone]
+    assert found["write"] == [alone + 1, alone + 1]
+    assert found["barrier"][0] > alone + LATENCY
+    assert found["barrier"][1] == alone
+
+
 def test_program_that_hangs_names_its_semaphore(acg: Acg) -> None:
     with pytest.raises(CovenantError, match="deadlocks: units wait for a_free"):
         timed(acg, Launch("load0", ("a_free",)))
