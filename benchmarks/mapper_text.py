@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 _WIDTH = 132
-_LEFT = {"layer", "machine", "status", "bound by", "objective"}
+_LEFT = {"layer", "machine", "status", "bound by", "objective", "program"}
 
 
 def document_text(document: dict[str, Any]) -> str:

@@ -73,16 +73,39 @@ class Ordered:
         self.inputs, self.outputs = self.main.inputs, self.main.outputs
 
     def blocks(self) -> Iterator[list[Invocation]]:
-        """One list of invocations per iteration."""
+        """One list of invocations per iteration. What another copy of a buffer has room for stands
+        among launches: loads of the next tile, results of the last one. Queues are short, and what
+        comes after many launches would wait for most of them."""
         steps = self.nest.iterations()
         here = next(steps, None)
+        loads = list(self._loads(self._tile(here[1]))) if here else []
+        late: list[Invocation] = []
         while here is not None:
             following = next(steps, None)
             tile = self._tile(here[1])
             ahead = self._tile(following[1]) if following else None
-            yield [*self._iteration(tile), *self._ended(tile, ahead)]
+            begun, launches = list(self._begun(tile)), list(self._launches(tile))
+            ended = list(self._ended(tile, ahead))
+            early = ahead is not None and self._has_room(ahead)
+            follows = list(self._loads(ahead)) if ahead else []
+            among = spread(launches, late, follows if early else [])
+            waits = self._may_wait(tile)
+            yield [*loads, *begun, *among, *([] if waits else ended)]
+            late, loads = ended if waits else [], [] if early else follows
             here = following
-        yield [x for run in (*self.before, *self.after) for x in run.flushed()]
+        yield [*late, *(x for run in (*self.before, *self.after) for x in run.flushed())]
+
+    def _has_room(self, ahead: Tile) -> bool:
+        """Whether the inputs of the next tile can come in while the present ones are in use."""
+        turning = (p for p in self.inputs if p.around(ahead.origin) != p.tile)
+        return all(place.placement.copies > 1 for place in turning)
+
+    def _may_wait(self, tile: Tile) -> bool:
+        """Whether what ends with a tile reads finished sums alone, and the next ones lie in another
+        copy."""
+        if self.outputs or len(self.sums) != 1 or not self._complete(tile):
+            return False
+        return bool(self.after) and self.sums[0].placement.copies > 1
 
     def _tile(self, index: tuple[int, ...]) -> Tile:
         return Tile(*self.nest.tile(index, range(len(index))))
@@ -94,9 +117,12 @@ class Ordered:
         extents = self.nest.extents
         return all(tile.origin[d] + tile.size[d] == extents[d] for d in self.reduced)
 
-    def _iteration(self, tile: Tile) -> Iterator[Invocation]:
+    def _loads(self, tile: Tile) -> Iterator[Invocation]:
         for place in self.inputs:
             yield from self.main.load(place, tile.origin)
+
+    def _begun(self, tile: Tile) -> Iterator[Invocation]:
+        """What sums start from."""
         for place in self.sums:
             if not place.turn(tile.origin):
                 continue
@@ -110,7 +136,6 @@ class Ordered:
                 yield from self.main.fetch(place)
         for place in self.outputs:
             place.turn(tile.origin)
-        yield from self._launches(tile)
 
     def _within(self, tile: Tile) -> Tile:
         """A tile of the sums as one of the whole space; dims of the reduction have one step."""
@@ -152,3 +177,12 @@ class Ordered:
         for place in reversed(self.outputs):
             if leaves(place):
                 yield from self.main.store(place)
+
+
+def spread(launches: list[Invocation], *others: list[Invocation]) -> list[Invocation]:
+    """Lists of invocations evenly among launches, none before the first of them."""
+    found = [(i, 0, x) for i, x in enumerate(launches)]
+    for number, other in enumerate(others):
+        for i, x in enumerate(other):
+            found.append((max(0, (i + 1) * len(launches) // (len(other) + 1) - 1), number + 1, x))
+    return [x for _, _, x in sorted(found, key=lambda each: each[:2])]
