@@ -75,13 +75,14 @@ class Mover:
         return self._blocks(box)
 
     def _records(self, box: Sequence[Side]) -> tuple[int, int]:
-        """One record per beat of entries, contiguous along the last axis."""
+        """One record per beat of entries of its own dim, whichever axis that is, contiguous along
+        the last axis."""
         size = -(-self.operand.record_bytes // self.word) * self.word
         if not box:
             return -(-size // self.bus), size // self.word
-        rows = prod(side.real for side in box[:-1])
-        own = self.operand.beat[0][1] if self.operand.packed_axis == len(box) - 1 else 1
-        count = -(-box[-1].real // own)
+        own = {self.operand.packed_axis: self.operand.beat[0][1]}
+        *outer, count = (-(-side.real // own.get(axis, 1)) for axis, side in enumerate(box))
+        rows = prod(outer)
         return rows * -(-count * size // self.bus), rows * count * size // self.word
 
     def _cells(self, box: Sequence[Side], outside: Collection[str]) -> tuple[int, int]:
@@ -110,7 +111,8 @@ class Mover:
         after = box[at + 1 :]
         words = before * blocks * prod(side.real for side in after)
         if after:
-            return before * blocks * self._plane(after), words
+            planes = prod(side.real for side in after[:-2])
+            return before * blocks * planes * self._plane(after), words
         pitch = -(-operand.shape[at] // granule) * (granule // block) * self.word
         start = box[at].start * operand.dtype.bytes
         return before * self._rows(1, blocks * self.word, start, pitch), words
