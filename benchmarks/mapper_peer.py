@@ -7,10 +7,11 @@ ours with a tail is rounded up to whole tiles for it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ PEER_DIMS = {
 }
 """Our names of dims -> the peer's, by kind of shape."""
 
+PEER_LOOPS = 6
+"""Loops of the orders that the peer tries."""
+
+PEER_ORDERS = 720
+"""Orders of so many loops."""
+
 PEER_ARRAY = {"K": 16, "C": 16}
 """Elements of the peer's dims that its array takes at once."""
 
@@ -38,8 +45,8 @@ Order = list[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What ZigZag says of one nest: its cost, its search time, and the loops of every operand below
-    its last memory."""
+    """What ZigZag says of one nest: its cost and the parts of it, processor seconds of its search,
+    and the loops of every operand below its last memory."""
 
     name: str
     cycles: int
@@ -48,6 +55,8 @@ class Peer:
     version: str
     order: Order
     inside: dict[str, int]
+    cycle_parts: dict[str, float] = field(default_factory=dict)
+    microjoule_parts: dict[str, float] = field(default_factory=dict)
     error: str = ""
 
 
@@ -94,21 +103,24 @@ def job(workload: Workload, scratchpad_bytes: int, objective: str) -> dict[str, 
         "stride": stride,
         "spatial": list(PEER_ARRAY),
         "swapped": False,
-        "ordering": None,
+        "orderings": None,
     }
 
 
 def fixed_job(
     search: dict[str, Any], workload: Workload, mapping: Mapping, codelet: Codelet, acg: Acg
 ) -> dict[str, Any]:
-    """The same with our binding and order of loops; extents are rounded up to whole tiles."""
+    """The same with our binding and the orders of our loops; extents are rounded up to whole
+    tiles."""
     names = PEER_DIMS[type(workload.shape)]
     step = _mesh_step(mapping, codelet)
     array = {names[d]: n for d, n in steps_of(mapping, codelet, acg).items() if n > 1}
-    order = order_of(workload, mapping, codelet, acg)
+    inner, outer = nest_of(workload, mapping, codelet, acg)
+    cuts = {p.cut for p in mapping.placements}
     loops = {}
     for dim, extent in search["loops"].items():
-        trips, width = prod(size for other, size in order if other == dim), array.get(dim, 1)
+        trips = prod(size for other, size in (*inner, *outer) if other == dim)
+        width = array.get(dim, 1)
         loops[dim] = extent if -(-extent // width) == trips else trips * width
     capability = capability_of(acg, step)
     kept, streamed = dict(step.tensors)[capability.stationary], _factors(codelet)[0]
@@ -118,12 +130,48 @@ def fixed_job(
         "loops": loops,
         "spatial": [sides.get(True, ""), sides.get(False, "")],
         "swapped": kept == streamed,
-        "ordering": [list(loop) for loop in order],
+        "orderings": [[list(loop) for loop in order] for order in orders_of(inner, outer, cuts)],
     }
 
 
-def order_of(workload: Workload, mapping: Mapping, codelet: Codelet, acg: Acg) -> Order:
-    """Our nest in the peer's names, innermost first."""
+def orders_of(inner: Order, outer: Order, cuts: Collection[int]) -> list[Order]:
+    """The orders that say what our mapping does: its loops around launches, changed about where no
+    tile is exchanged between them, and those of a launch, whose tiles lie on chip as a whole, in
+    any order and in as many parts as the peer tries. cuts: loops around each exchanged tile."""
+    factors = _factors_of(inner, max(len(inner), PEER_LOOPS - len(outer)))
+    around = list(reversed(outer))
+    edges = sorted({0, len(around), *(c for c in cuts if c < len(around))})
+    parts = [itertools.permutations(around[a:b]) for a, b in itertools.pairwise(edges)]
+    outside = [list(reversed(list(itertools.chain(*p)))) for p in itertools.product(*parts)]
+    within = sorted(set(itertools.permutations(factors)))
+    found = [[*order, *loops] for loops in outside for order in within]
+    return found[:PEER_ORDERS]
+
+
+def _factors_of(loops: Order, most: int) -> Order:
+    """Loops divided into their prime factors, the smallest of the dim with most of them multiplied
+    again until there are at most that many."""
+    parts = {dim: _primes(size) for dim, size in loops}
+    while sum(map(len, parts.values())) > most:
+        longest = max(parts, key=lambda d: len(parts[d]))
+        first, second, *rest = parts[longest]
+        parts[longest] = sorted([first * second, *rest])
+    return [(dim, size) for dim, sizes in parts.items() for size in sizes]
+
+
+def _primes(size: int) -> list[int]:
+    found = []
+    for prime in range(2, size + 1):
+        while size % prime == 0:
+            found.append(prime)
+            size //= prime
+    return found
+
+
+def nest_of(
+    workload: Workload, mapping: Mapping, codelet: Codelet, acg: Acg
+) -> tuple[Order, Order]:
+    """Our loops of a launch and around it in the peer's names, innermost first."""
     steps = steps_of(mapping, codelet, acg)
     names = PEER_DIMS[type(workload.shape)]
     tile = codelet.extents
@@ -133,7 +181,11 @@ def order_of(workload: Workload, mapping: Mapping, codelet: Codelet, acg: Acg) -
             outer.insert(0, (loop.dim, loop.trips))
             tile[loop.dim] = loop.tile
     inner = [(d, -(-tile[d] // steps.get(d, 1))) for d in reversed(mapping.inner)]
-    return [(names[d], trips) for d, trips in (*inner, *outer) if trips > 1]
+    return _named(inner, names), _named(outer, names)
+
+
+def _named(loops: Order, names: dict[str, str]) -> Order:
+    return [(names[d], trips) for d, trips in loops if trips > 1]
 
 
 def run(python: str, jobs: Sequence[dict[str, Any]]) -> Iterator[Peer]:
@@ -151,7 +203,7 @@ def run(python: str, jobs: Sequence[dict[str, Any]]) -> Iterator[Peer]:
 
 def _peer(found: dict[str, Any]) -> Peer:
     if "error" in found:
-        return Peer(found["name"], 0, 0.0, 0.0, "", [], {}, found["error"])
+        return Peer(found["name"], 0, 0.0, 0.0, "", [], {}, error=found["error"])
     nest = found["nest"]
     inside = {op: sum(len(level) for level in levels[:-1]) for op, levels in nest.items()}
     order = [(dim, size) for level in nest["O"] for dim, size in level]
@@ -159,8 +211,10 @@ def _peer(found: dict[str, Any]) -> Peer:
         found["name"],
         found["cycles"],
         found["picojoules"] / 1e6,
-        found["seconds"],
+        found["cpu_seconds"],
         found["version"],
         order,
         inside,
+        found["cycle_parts"],
+        {part: value / 1e6 for part, value in found["picojoule_parts"].items()},
     )

@@ -6,13 +6,11 @@ addresses) is decided in the other's favour.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from covenant.codelets.ir import Codelet
 from covenant.core.yaml_source import parse_yaml
-from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.pins import Pin
 from covenant.mapper.pins_reader import parse_pins
 from mapper_peer import PEER_ARRAY, PEER_DIMS, Peer
@@ -50,20 +48,3 @@ def tile_pins(tiles: Mapping[str, int], order: Sequence[str], codelet: Codelet) 
         text += f"    order: [{', '.join(kept)}]\n"
     (entry,) = parse_pins(parse_yaml(text, "pins.yaml")).entries
     return entry.pins
-
-
-def even_pins(
-    mapping: LayerMapping, codelet: Codelet, array: Mapping[str, int]
-) -> Iterator[tuple[Pin, ...]]:
-    """Our tiles without tails, as the peer needs them: for every dim the nearest tiles below and
-    above that divide it into equal parts of whole array steps."""
-    options: dict[str, list[int]] = {}
-    for loop in mapping.levels[0].loops:
-        step, extent = array.get(loop.dim, 1), codelet.extents[loop.dim]
-        steps = -(-extent // step)
-        parts = [q * step for q in range(1, steps + 1) if steps % q == 0]
-        below = [t for t in parts if t <= loop.tile]
-        above = [min(t, extent) for t in parts if t >= loop.tile]
-        options[loop.dim] = sorted({*below[-1:], *above[:1]})
-    for tiles in itertools.product(*options.values()):
-        yield tile_pins(dict(zip(options, tiles, strict=True)), (), codelet)

@@ -15,6 +15,8 @@ from rich.table import Table
 
 _WIDTH = 132
 _LEFT = {"layer", "machine", "status", "bound by", "objective", "program"}
+WORSE = 0.999
+"""Ratio below which the parts of both costs are shown."""
 
 
 def document_text(document: dict[str, Any]) -> str:
@@ -93,10 +95,11 @@ def _zigzag(table: dict[str, Any]) -> str:
             continue
         columns = (
             "layer", "by ZigZag: theirs", "ours", "ratio", "by cost.py: theirs", "ours", "ratio",
-            "s theirs", "s ours",
+            "cpu s theirs", "ours",
         )  # fmt: skip
         title = f"ZigZag {part[0]['peer_version']} (LOMA) on {target}, least {objective}, {unit}"
         parts.append(draw(title, columns, [_versus_cells(r) for r in part]))
+        parts += [_worse(r) for r in part if r["by_peer"]["ratio"] < WORSE]
     parts += [f"{r['name']} {r['objective']}: {r['error']}" for r in table["rows"] if "error" in r]
     for s in table["summary"]:
         parts.append(_versus_summary(s))
@@ -111,7 +114,14 @@ def _versus_cells(r: dict[str, Any]) -> tuple[str, ...]:
             cells += ["–", _figure(r["ours_by_cost"]), "–"]
         else:
             cells += [_figure(pair["theirs"]), _figure(pair["ours"]), f"{pair['ratio']:.3f}"]
-    return (*cells, f"{r['peer_seconds']:.1f}", f"{r['seconds']:.2f}")
+    return (*cells, f"{r['peer_cpu_seconds']:.1f}", f"{r['cpu_seconds']:.2f}")
+
+
+def _worse(r: dict[str, Any]) -> str:
+    """Where the peer's cost of our mapping is more than that of its own."""
+    pairs = [(name, ours, r["parts"]["theirs"][name]) for name, ours in r["parts"]["ours"].items()]
+    told = ", ".join(f"{name} {_figure(t)} / {_figure(o)}" for name, o, t in pairs)
+    return f"  {r['name']}, by ZigZag: {told} (theirs / ours)"
 
 
 def _versus_summary(s: dict[str, Any]) -> str:
@@ -124,18 +134,21 @@ def _versus_summary(s: dict[str, Any]) -> str:
                 f"{found['geomean_ratio']:.3f}, least {found['least_ratio']:.3f}, ours worse on "
                 f"{found['worse']} of {found['compared']} layers"
             )
+    if s["seconds_ratio"]:
+        ratio = f"geometric mean of theirs / ours {s['seconds_ratio']:.1f}"
+        lines.append(f"  {s['target']} {s['objective']}, processor seconds: {ratio}")
     return "\n".join(lines)
 
 
 def _published(rows: list[dict[str, Any]], target: str, unit: str) -> str:
-    columns = ("layer", "published", "ours by cost.py", "s published", "s ours")
+    columns = ("layer", "published", "ours by cost.py", "s published", "cpu s ours")
     cells = [
         (
             r["name"],
             _figure(r["published"]),
             _figure(r["ours_by_cost"]),
             f"{r['published_seconds']:.1f}",
-            f"{r['seconds']:.2f}",
+            f"{r['cpu_seconds']:.2f}",
         )
         for r in rows
     ]

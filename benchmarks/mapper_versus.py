@@ -19,8 +19,8 @@ from covenant.mapper.pins import Pin
 from covenant.mapper.solve import solve
 from gemmini_rule import Core, hand_dram_bytes, hand_tiles
 from mapper_layers import PUBLISHED, Target
-from mapper_peer import Peer, fixed_job, job, run, steps_of
-from mapper_pins import even_pins, peer_pins, tile_pins
+from mapper_peer import Peer, fixed_job, job, run
+from mapper_pins import peer_pins, tile_pins
 from mapper_solve import Solved, architecture, codelet_of
 from workloads import Conv, Gemm, Workload
 
@@ -46,8 +46,8 @@ class Match:
         """The machine."""
         return architecture(self.target)
 
-    def pinned(self, pins: tuple[Pin, ...]) -> Mapping | None:
-        """The best mapping that keeps the pins, None when none fits."""
+    def pinned(self, pins: tuple[Pin, ...], *, even: bool = False) -> Mapping | None:
+        """The best mapping that keeps the pins (and has no tails), None when none fits."""
         try:
             return solve(
                 codelet_of(self.workload),
@@ -56,6 +56,7 @@ class Match:
                 pins=pins,
                 time_limit_seconds=self.time_limit,
                 seed=self.seed,
+                even=even,
             )
         except CovenantError:
             return None
@@ -68,17 +69,13 @@ class Match:
         return cost.evaluate(mapping, codelet_of(self.workload), self.acg)
 
     def even(self) -> Mapping:
-        """Our best mapping without tails, near the best of all; that one where it has none or none
-        fits."""
+        """Our best mapping without tails; that of all where none fits."""
         mapping = self.solved.mapping
         assert mapping is not None
         codelet = codelet_of(self.workload)
-        array = steps_of(mapping, codelet, self.acg)
         if all(codelet.extents[x.dim] % x.tile == 0 for x in mapping.levels[0].loops):
             return mapping
-        found = [self.pinned(p) for p in even_pins(mapping, codelet, array)]
-        kept = [m for m in found if m is not None]
-        return min(kept, key=lambda m: m.proof.objective, default=mapping)
+        return self.pinned((), even=True) or mapping
 
 
 def zigzag_rows(matches: Sequence[Match], python: str, tell: Tell) -> Iterator[Row]:
@@ -113,7 +110,7 @@ def _head(match: Match) -> Row:
         "target": s.target,
         "objective": s.objective,
         "ours_by_cost": ours,
-        "seconds": s.seconds,
+        "cpu_seconds": s.cpu_seconds,
     }
 
 
@@ -135,8 +132,9 @@ def _versus(match: Match, theirs: Peer, by_peer: Peer) -> Row:
     spent = match.scored(pins)
     row |= {
         "peer_version": theirs.version,
-        "peer_seconds": theirs.seconds,
+        "peer_cpu_seconds": theirs.seconds,
         "by_peer": {"theirs": searched, "ours": fed, "ratio": searched / fed},
+        "parts": {"theirs": _parts(objective, theirs), "ours": _parts(objective, by_peer)},
         "by_cost": None,
     }
     if spent is not None:
@@ -144,6 +142,11 @@ def _versus(match: Match, theirs: Peer, by_peer: Peer) -> Row:
         ratio = value / row["ours_by_cost"]
         row["by_cost"] = {"theirs": value, "ours": row["ours_by_cost"], "ratio": ratio}
     return row
+
+
+def _parts(objective: str, peer: Peer) -> dict[str, float]:
+    """What the peer's cost is the sum of."""
+    return peer.cycle_parts if objective == "latency" else peer.microjoule_parts
 
 
 def versus_summary(rows: Sequence[Row]) -> list[Row]:
@@ -161,7 +164,9 @@ def versus_summary(rows: Sequence[Row]) -> list[Row]:
                 "least_ratio": min(ratios, default=None),
                 "worse": sum(r < 1 - 1e-9 for r in ratios),
             }
-        timed = [r["peer_seconds"] / r["seconds"] for r in part if r.get("peer_seconds")]
+        timed = [
+            r["peer_cpu_seconds"] / r["cpu_seconds"] for r in part if r.get("peer_cpu_seconds")
+        ]
         found.append(made | {"seconds_ratio": _geomean(timed)})
     return found
 

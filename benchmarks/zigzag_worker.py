@@ -2,9 +2,10 @@
 
 In: a JSON list of jobs on stdin: name, objective, scratchpad_bytes, loops (dim -> extent), stride
 (of both output dims, 0 for a GEMM), spatial (dims on the sides of the array), swapped (inputs stay
-in the array, weights stream), ordering (innermost first, or null to let LOMA search). Out: one JSON
-line per job: cycles, picojoules, seconds, loops of every operand per memory, innermost
-first.
+in the array, weights stream), orderings (of loops, each innermost first, of which the best counts;
+or null to let LOMA search all). Out: one JSON line per job: cycles and picojoules with the parts
+they are the sum of, seconds on the wall and on the processor, loops of every operand per memory,
+innermost first.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import logging
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 from zigzag.api import get_hardware_performance_zigzag
-from zigzag.opt.loma.engine import NoValidLoopOrderingFoundException
+from zigzag.datatypes import LayerDim
+from zigzag.opt.loma.engine import LomaEngine, NoValidLoopOrderingFoundException
 from zigzag.opt.loma.memory_allocator import (
     MemoryHierarchyTooSmallException,
     MemoryTooSmallException,
@@ -138,7 +141,7 @@ def workload(loops: dict[str, int], stride: int) -> list[Tree]:
     return [layer]
 
 
-def binding(spatial: list[str], swapped: bool, ordering: list[list[Any]] | None) -> list[Tree]:
+def binding(spatial: list[str], swapped: bool) -> list[Tree]:
     """A dim of the result on one side of the array, one of the reduction on the other."""
     kept, streamed = ("I", "W") if swapped else ("W", "I")
     found: Tree = {
@@ -146,9 +149,23 @@ def binding(spatial: list[str], swapped: bool, ordering: list[list[Any]] | None)
         "spatial_mapping": {f"D{i}": [f"{d}, {ARRAY}"] for i, d in enumerate(spatial, 1) if d},
         "memory_operand_links": {"O": "O", kept: "I2", streamed: "I1"},
     }
-    if ordering is not None:
-        found["temporal_ordering"] = ordering
     return [found]
+
+
+@contextlib.contextmanager
+def orders(orderings: list[list[list[Any]]] | None) -> Iterator[None]:
+    """LOMA allocates and scores these orders of loops instead of all that it would make."""
+    searched = LomaEngine.ordering_generator
+
+    def given(_: LomaEngine) -> Iterator[list[tuple[LayerDim, int]]]:
+        return ([(LayerDim(dim), size) for dim, size in loops] for loops in orderings or ())
+
+    if orderings is not None:
+        LomaEngine.ordering_generator = given
+    try:
+        yield
+    finally:
+        LomaEngine.ordering_generator = searched
 
 
 def run(job: Tree, folder: Path) -> Tree:
@@ -156,14 +173,15 @@ def run(job: Tree, folder: Path) -> Tree:
     files = {
         "core": core(job["scratchpad_bytes"]),
         "layer": workload(job["loops"], job["stride"]),
-        "mapping": binding(job["spatial"], job["swapped"], job["ordering"]),
+        "mapping": binding(job["spatial"], job["swapped"]),
     }
     paths = {}
     for name, tree in files.items():
         paths[name] = folder / f"{name}.yaml"
         paths[name].write_text(yaml.safe_dump(tree, sort_keys=False))
-    started = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    started, busy = time.perf_counter(), time.process_time()
+    quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with quiet[0], quiet[1], orders(job["orderings"]):
         energy, cycles, found = get_hardware_performance_zigzag(
             str(paths["layer"]),
             str(paths["core"]),
@@ -172,15 +190,25 @@ def run(job: Tree, folder: Path) -> Tree:
             dump_folder=str(folder / "out"),
             loma_show_progress_bar=False,
         )
-    seconds = time.perf_counter() - started
-    nest = found[0][1][0][0].temporal_mapping.mapping_dic_origin
+    seconds, cpu = time.perf_counter() - started, time.process_time() - busy
+    best = found[0][1][0][0]
+    nest = best.temporal_mapping.mapping_dic_origin
+    far = {str(op): float(levels[-1]) for op, levels in best.mem_energy_breakdown.items()}
     return {
         "name": job["name"],
         "objective": job["objective"],
         "scratchpad_bytes": job["scratchpad_bytes"],
         "cycles": int(cycles),
         "picojoules": float(energy),
+        "cycle_parts": {
+            "steps": float(best.ideal_temporal_cycle),
+            "stalls": float(best.stall_slack_comb),
+            "first loads": float(best.data_onloading_cycle),
+            "last stores": float(best.data_offloading_cycle),
+        },
+        "picojoule_parts": far | {"on chip": float(energy) - sum(far.values())},
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "version": version("zigzag-dse"),
         "nest": {
             str(operand): [[[str(dim), int(size)] for dim, size in level] for level in levels]

@@ -74,12 +74,15 @@ def solve(
     seed: int = 0,
     workers: int = 1,
     watch: Watch | None = None,
+    even: bool = False,
 ) -> Mapping:
     """The mapping that is best by the objective among those that keep the pins; raises
-    CovenantError when there is none. watch: hears of progress, and may end the search early."""
+    CovenantError when there is none. watch: hears of progress, and may end the search early. even:
+    only tiles without tails."""
     deadline = time.monotonic() + time_limit_seconds
     search = Search(objective, deadline, seed, workers, tuple(pins), watch or Watch())
-    starts = _starts(_spaces(codelet, acg, pins), search, codelet, acg)
+    spaces = _spaces(codelet, acg, pins)
+    starts = _starts([s.even() for s in spaces] if even else spaces, search, codelet, acg)
     first = objective.ranked[0]
     best: list[_Answer] = []
     bounds: list[int] = []

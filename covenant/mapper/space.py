@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, lcm, prod
 
@@ -181,6 +181,17 @@ class Space:
     def setup(self, site: Site) -> int:
         """Cycles every exchange of a site adds to its channel."""
         return site.road.setup_cycles if site.road.bus else 0
+
+    def even(self) -> Space:
+        """The same space without tails: only tiles that divide their dim in whole array steps."""
+
+        def divides(dim: str, row: Row) -> bool:
+            steps = -(-self.extents[dim] // self.steps[dim])
+            own, rest = divmod(row.tile, self.steps[dim])
+            return self.extents[dim] % row.tile == 0 or (rest == 0 and steps % own == 0)
+
+        kept = {d: tuple(r for r in rows if divides(d, r)) for d, rows in self.rows.items()}
+        return replace(self, rows=kept)
 
     def job_steps(self, dim: str, tile: int) -> int:
         """Array steps along a dim for a tile."""
