@@ -7,12 +7,13 @@ Deterministic and quick, with the solver's own tables and `cost`'s paths; it pro
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
 
 from covenant.mapper.banking import (
     PARTIAL_WEIGHT,
+    Plan,
     collides,
     copy_limit,
     group_count,
@@ -23,7 +24,7 @@ from covenant.mapper.banking import (
 from covenant.mapper.cost import Moves, Tally, ends, longest_paths
 from covenant.mapper.extract import Choice
 from covenant.mapper.latency import paths
-from covenant.mapper.loops import enough_loops
+from covenant.mapper.loops import stream_limits
 from covenant.mapper.mapping import Role
 from covenant.mapper.sites import Site
 from covenant.mapper.space import Row, Space, loop_key
@@ -42,7 +43,7 @@ class _Known:
         self.paths = paths(space)
         self.tallies: dict[tuple[int, ...], Tally] = {}
         self.tiles: dict[tuple[str, tuple[int, ...]], tuple[int, Moves]] = {}
-        self.streamed: dict[tuple[int, ...], bool] = {}
+        self.streams = stream_limits(space)
 
 
 class _Descent:
@@ -142,14 +143,10 @@ class _Descent:
 
     def _streams(self, innermost: dict[str, int]) -> bool:
         """Whether the streams have as many loops as a launch needs."""
-        key = tuple(innermost[d] for d in self.space.tiled)
-        if key not in self.known.streamed:
-            rows = {d: self.space.rows[d][i] for d, i in innermost.items()}
-            self.known.streamed[key] = enough_loops(self.space, rows)
-        return self.known.streamed[key]
+        return all(s.enough(innermost) for s in self.known.streams)
 
     def _banks(
-        self, every: dict[str, int], choice: Choice, moves: dict[str, Moves], tally: Tally
+        self, every: Mapping[str, int], choice: Choice, moves: Mapping[str, Moves], tally: Tally
     ) -> tuple[int, int] | None:
         """Fewest cycles lost to bank conflicts and the plan for it, None when nothing fits."""
         space = self.space
@@ -158,35 +155,48 @@ class _Descent:
         copies = {p: 2 if p in choice.double else 1 for p in sizes}
         best: tuple[int, int] | None = None
         for index, plan in enumerate(space.plans):
-            lost = 0
             if plan.shared:
                 numerator, denominator = shared_loss(space.memory, space.banked)
                 lost = -(-tally.steps * numerator // denominator)
+            elif self._divided(plan, sizes, copies, group):
+                lost = self._lost(plan, copies, moves, tally)
             else:
-                others = sum(s * copies[p] for p, s in sizes.items() if p not in plan.groups)
-                guests = PARTIAL_WEIGHT * space.machine.partial_words * tally.partials + sum(
-                    moves[o.port].words
-                    for o in space.banked
-                    if o.port not in plan.groups and o.role is not Role.PARTIAL
-                )
-                fits = True
-                if plan.host:
-                    apart = plan.apart(plan.host)
-                    fits = not apart or copies[plan.host] == 2
-                    others += sizes[plan.host] * (1 if apart else copies[plan.host])
-                fits &= others <= guest_limit(plan, group)
-                for port in (p for p in plan.groups if p):
-                    fits &= sizes[port] <= copy_limit(plan, port, group, copies[port])
-                    own = moves[port].words if copies[port] == 2 and collides(plan, port) else 0
-                    accesses = own + (2 * guests if port == plan.host else 0)
-                    lost += reader_loss(
-                        space.memory, plan, self.operands[port], tally.steps, accesses
-                    )
-                if not fits:
-                    continue
+                continue
             if best is None or lost < best[0]:
                 best = lost, index
         return best
+
+    def _divided(
+        self, plan: Plan, sizes: Mapping[str, int], copies: Mapping[str, int], group: int
+    ) -> bool:
+        """Whether all copies fit what a plan gives them."""
+        for port in (p for p in plan.groups if p):
+            if sizes[port] > copy_limit(plan, port, group, copies[port]):
+                return False
+        others = sum(s * copies[p] for p, s in sizes.items() if p not in plan.groups)
+        if plan.host:
+            apart = plan.apart(plan.host)
+            if apart and copies[plan.host] != 2:
+                return False
+            others += sizes[plan.host] * (1 if apart else copies[plan.host])
+        return others <= guest_limit(plan, group)
+
+    def _lost(
+        self, plan: Plan, copies: Mapping[str, int], moves: Mapping[str, Moves], tally: Tally
+    ) -> int:
+        """Cycles lost to bank conflicts under a plan."""
+        space = self.space
+        guests = PARTIAL_WEIGHT * space.machine.partial_words * tally.partials + sum(
+            moves[o.port].words
+            for o in space.banked
+            if o.port not in plan.groups and o.role is not Role.PARTIAL
+        )
+        lost = 0
+        for port in (p for p in plan.groups if p):
+            own = moves[port].words if copies[port] == 2 and collides(plan, port) else 0
+            accesses = own + (2 * guests if port == plan.host else 0)
+            lost += reader_loss(space.memory, plan, self.operands[port], tally.steps, accesses)
+        return lost
 
     def _tally(self, innermost: dict[str, int]) -> Tally:
         key = tuple(innermost[d] for d in self.space.tiled)

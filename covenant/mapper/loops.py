@@ -8,6 +8,7 @@ when only its outermost dim is split.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand, Rows
@@ -16,19 +17,35 @@ from covenant.mapper.space import Row, Space
 from covenant.mapper.streams import stream_lanes
 
 
-def enough_loops(space: Space, rows: Mapping[str, Row]) -> bool:
-    """Whether every stream has the loops that a launch with these rows needs."""
+@dataclass(frozen=True, slots=True)
+class StreamLimit:
+    """Loops that a stream has left for a launch, and the runs of dims that may need one each:
+    whether the dim does, by the row of its tile."""
+
+    left: int
+    runs: tuple[tuple[tuple[str, tuple[bool, ...]], ...], ...]
+
+    def enough(self, rows: Mapping[str, int]) -> bool:
+        """Whether a launch with these rows of tiles has loops enough; other dims are whole."""
+        used = sum(any(flags[rows.get(dim, 0)] for dim, flags in run) for run in self.runs)
+        return used <= self.left
+
+
+def stream_limits(space: Space) -> tuple[StreamLimit, ...]:
+    """The limit of every stream; none where launches can be divided."""
     if space.acg.divides_launches:
-        return True
-    return all(_loops(space, o, rows) for o in space.operands if not o.follows)
-
-
-def _loops(space: Space, operand: Operand, rows: Mapping[str, Row]) -> bool:
-    used = beat_loops(space, operand)
-    limit = space.acg.transfer(operand.stream).loops
-    for run in runs(space, operand):
-        used += any(needs_loop(space, operand, d, rows.get(d, space.rows[d][0])) for d in run)
-    return used <= limit
+        return ()
+    return tuple(
+        StreamLimit(
+            space.acg.transfer(o.stream).loops - beat_loops(space, o),
+            tuple(
+                tuple((d, tuple(needs_loop(space, o, d, r) for r in space.rows[d])) for d in run)
+                for run in runs(space, o)
+            ),
+        )
+        for o in space.operands
+        if not o.follows
+    )
 
 
 def beat_loops(space: Space, operand: Operand) -> int:

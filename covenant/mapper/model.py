@@ -34,6 +34,12 @@ class Model:
     energy: cp_model.LinearExpr
     allocation: Allocation
 
+    @property
+    def question(self) -> str:
+        """What is solved, as text: equal for bindings that differ only where it does not matter,
+        as in dims of one element."""
+        return f"{self.proto.proto}\n{self.latency}\n{self.dram_words}\n{self.energy}"
+
 
 def build(space: Space, limit_words: int | None) -> Model:
     """The model; without a limit it asks for the smallest memory instead of fitting one."""

@@ -22,7 +22,8 @@ from covenant.mapper.joints import joints, movers
 from covenant.mapper.mapping import Layout, LayoutAxis, Role
 from covenant.mapper.operands import Operand, capability_of, main_capability
 from covenant.mapper.rewrite import main_step, rewritten
-from covenant.mapper.traffic import Columns, Group, Path, Tiles
+from covenant.mapper.spans import Tiles
+from covenant.mapper.traffic import Columns, Group, Path
 
 Routes = Map[str, tuple[str, ...]]
 """Port -> on-chip memories from the outermost to the one its stream reaches."""

@@ -42,15 +42,18 @@ from covenant.mapper.search import FAR, Found, Search, least, refine
 from covenant.mapper.space import Space
 from covenant.mapper.verify import verify
 
+GREEDY = 3
+"""Bindings that get a greedy mapping though one is known; where a mapping is known, another
+binding's model is solved in less time."""
+
 
 @dataclass(frozen=True)
 class _Start:
-    """A binding's space, its memory in words, and a greedy choice (None when none was found) with
-    its value in the objective's first term."""
+    """A binding's model, and a greedy choice (None when none was found) with its value in the
+    objective's first term."""
 
     index: int
-    space: Space
-    words: int
+    model: Model
     value: int
     choice: Choice | None
 
@@ -89,11 +92,9 @@ def solve(
     proven = True
     limit = min((s.value for s in starts if s.choice is not None), default=None)
     for start in starts:
-        if limit is not None and _least_possible(first, start.space) > limit:
+        if limit is not None and _least_possible(first, start.model.space) > limit:
             continue
-        model = build(start.space, start.words)
-        restrict(model, pins)
-        found = _least(model, search, limit, start)
+        found = _least(search, limit, start)
         proven = proven and found.proven
         bounds.append(found.bound)
         if found.choice is None:
@@ -101,7 +102,7 @@ def solve(
         if best and found.value < best[0].found.value:
             best = []
         search.known()
-        best.append(_Answer(start.index, model, found))
+        best.append(_Answer(start.index, start.model, found))
         limit = found.value
     if not best:
         if proven:
@@ -134,16 +135,24 @@ def _spaces(codelet: Codelet, acg: Acg, pins: Sequence[Pin]) -> list[Space]:
 
 def _starts(spaces: list[Space], search: Search, codelet: Codelet, acg: Acg) -> list[_Start]:
     """Greedy mappings of all bindings, the most promising binding first, without those that cannot
-    be as good as the greedy mapping of another one. They are made for latency and without pins;
-    another objective takes them at their cost."""
+    be as good as the greedy mapping of another one and those that ask what another one does. They
+    are made for latency and without pins; another objective takes them at their cost."""
     term = search.objective.ranked[0]
     found: list[_Start] = []
+    asked: set[str] = set()
     limit = FAR
     for index, space in sorted(enumerate(spaces), key=lambda s: _least_possible(term, s[1])):
         if _least_possible(term, space) > limit:
             continue
         words = space.memory.size_bytes // space.memory.word_bytes
-        reached, choice = first_choice(space, words) or (FAR, None)
+        model = build(space, words)
+        restrict(model, search.pins)
+        question = model.question
+        if question in asked:
+            continue
+        asked.add(question)
+        guess = limit == FAR or len(found) < GREEDY
+        reached, choice = (first_choice(space, words) if guess else None) or (FAR, None)
         if choice is not None and search.pins:
             plans = [p.decision for p in search.pins if isinstance(p.decision, BanksPin)]
             kept = all(keeps_banks(plan, space.plans[choice.plan]) for plan in plans)
@@ -154,7 +163,7 @@ def _starts(spaces: list[Space], search: Search, codelet: Codelet, acg: Acg) -> 
         if choice is not None and term is not Term.LATENCY:
             reached = value(term, cost.evaluate(extract(space, choice), codelet, acg))
         limit = min(limit, reached)
-        found.append(_Start(index, space, words, reached, choice))
+        found.append(_Start(index, model, reached, choice))
     return sorted(found, key=lambda s: (s.value, s.index))
 
 
@@ -180,9 +189,9 @@ def _array_steps(space: Space) -> int:
     return prod(space.job_steps(d, space.extents[d]) for d in space.inner)
 
 
-def _least(model: Model, search: Search, limit: int | None, start: _Start) -> Found:
+def _least(search: Search, limit: int | None, start: _Start) -> Found:
     """Best choice of a binding no worse than `limit`; its greedy choice when time runs out."""
-    term = search.objective.ranked[0]
+    term, model = search.objective.ranked[0], start.model
     choice = start.choice if start.value == limit else None
     found = least(model, model.proto, term, search, limit, choice)
     bound = max(found.bound, _least_possible(term, model.space))

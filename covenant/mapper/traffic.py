@@ -10,8 +10,6 @@ launches).
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd, prod
@@ -28,11 +26,9 @@ from covenant.mapper.placement import (
     plane_pitches,
     round_up,
 )
+from covenant.mapper.spans import Span, Tiles, every_span, span_kinds
 from covenant.mapper.window_traffic import rows_of, tile_words, totals
 from covenant.mapper.windows import window_axes
-
-Tiles = Map[str, tuple[int, int, int]]
-"""Dim -> (extent, trips, tile)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +67,6 @@ class Group:
     dims: tuple[str, ...]
     run: bool
     plain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """One tile on one axis: positions covered, those inside the tensor, those before and after it;
-    `phase`: the first one inside, modulo a beat (0 where rows do not run along the axis)."""
-
-    span: int
-    real: int
-    low: int
-    high: int
-    phase: int = 0
 
 
 def groups(operand: Operand, inner: Sequence[str], *, plain: bool = False) -> tuple[Group, ...]:
@@ -135,44 +119,6 @@ def columns(operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: 
     return _spatial_columns(operand, group, tiles, memory, road)
 
 
-def _spans(index: Affine, size: int, tiles: Tiles, beat: int, *, clip: bool) -> list[_Span]:
-    """Every tile on an axis, in the order of its dims; `clip` where positions may leave the tensor;
-    `beat`: positions per beat of the transfer."""
-    choices: list[list[tuple[int, int]]] = []
-    for dim in index.dims:
-        extent, trips, tile = tiles[dim]
-        choices.append([(i * tile, min(tile, extent - i * tile)) for i in range(trips)])
-    found: list[_Span] = []
-    for combination in itertools.product(*choices):
-        named = dict(zip(index.dims, combination, strict=True))
-        low = index.evaluate({d: c[0] for d, c in named.items()})
-        span = index.span({d: c[1] for d, c in named.items()})
-        before = min(span, max(0, -low)) if clip else 0
-        after = min(span - before, max(0, low + span - size)) if clip else 0
-        phase = max(0, low) % beat
-        found.append(_Span(span, span - before - after, before, after, phase))
-    return found
-
-
-def _kinds(
-    index: Affine, size: int, tiles: Tiles, beat: int = 1, *, clip: bool
-) -> tuple[Counter[_Span], _Span, _Span]:
-    """Tiles of an axis by kind with how often each occurs, the first one and the last one."""
-    if clip or beat > 1 or len(index.dims) != 1:
-        found = _spans(index, size, tiles, beat, clip=clip)
-        return Counter(found), found[0], found[-1]
-    extent, trips, tile = tiles[index.dims[0]]
-    coefficient = index.coefficient(index.dims[0])
-    full = (tile - 1) * coefficient + 1
-    tail = (extent - (trips - 1) * tile - 1) * coefficient + 1
-    last = _Span(tail, tail, 0, 0)
-    first = _Span(full, full, 0, 0) if trips > 1 else last
-    counts: Counter[_Span] = Counter()
-    counts[first] += trips - 1
-    counts[last] += 1
-    return counts, first, last
-
-
 def _extent(index: Affine, tiles: Tiles) -> int:
     """Positions a full tile covers on an axis."""
     return index.span({d: tiles[d][2] for d in index.dims})
@@ -193,7 +139,7 @@ def _axis_words(operand: Operand, axis: int, size: int, memory: Memory, *, on_ch
 
 def _counted(operand: Operand, axis: int, tiles: Tiles, memory: Memory) -> Columns:
     index = operand.indices[axis]
-    kinds, first, last = _kinds(index, operand.shape[axis], tiles, clip=operand.pad is not None)
+    kinds, first, last = span_kinds(index, operand.shape[axis], tiles, clip=operand.pad is not None)
 
     def words(real: int) -> int:
         return _axis_words(operand, axis, real, memory, on_chip=False)
@@ -238,13 +184,13 @@ def _packed_columns(operand: Operand, tiles: Tiles, memory: Memory, road: Path) 
     index = operand.indices[axis]
     width, word = operand.dtype.bytes, memory.word_bytes
     beat = max(1, road.bus // width)
-    kinds, first, last = _kinds(index, operand.shape[axis], tiles, beat, clip=False)
+    kinds, first, last = span_kinds(index, operand.shape[axis], tiles, beat, clip=False)
     pitch = packed_blocks(operand, operand.shape[axis], word, on_chip=False) * word
 
     def words(real: int) -> int:
         return packed_blocks(operand, real, word, on_chip=False)
 
-    def cycles(kind: _Span) -> int:
+    def cycles(kind: Span) -> int:
         return _rows(1, words(kind.real) * word, kind.phase * width, pitch, road)
 
     size = packed_blocks(operand, _extent(index, tiles), memory.word_bytes, on_chip=True)
@@ -271,7 +217,7 @@ def _spatial_columns(
     clip = operand.pad is not None
     beats = [1] * (len(sizes) - 1) + [max(1, road.bus // memory.word_bytes)]
     kinds = [
-        _kinds(i, s, tiles, beat, clip=clip)
+        span_kinds(i, s, tiles, beat, clip=clip)
         for i, s, beat in zip(indices, sizes, beats, strict=True)
     ]
     extents = [_extent(i, tiles) for i in indices]
@@ -279,7 +225,7 @@ def _spatial_columns(
     padded = any(p != prod(extents[i + 1 :]) for i, p in enumerate(pitches))
     whole = not padded and extents[-1] == sizes[-1]
 
-    def cycles(spans: Sequence[_Span]) -> int:
+    def cycles(spans: Sequence[Span]) -> int:
         return _box_cycles(spans, sizes, memory.word_bytes, road, whole=whole)
 
     total = words = 0
@@ -294,7 +240,7 @@ def _spatial_columns(
 
 
 def _box_cycles(
-    spans: Sequence[_Span], sizes: Sequence[int], word: int, road: Path, *, whole: bool
+    spans: Sequence[Span], sizes: Sequence[int], word: int, road: Path, *, whole: bool
 ) -> int:
     """Cycles of one box: its rows, and the fills around what lies outside the tensor."""
     if not road.bus:
@@ -325,7 +271,7 @@ def _window_columns(
     moving = window_axes(operand)
     outer, own = group.axes[: -1 - moving], group.axes[-1 - moving : -1]
     clip = operand.pad is not None
-    lines = [_spans(operand.indices[a], operand.shape[a], tiles, 1, clip=clip) for a in outer]
+    lines = [every_span(operand.indices[a], operand.shape[a], tiles, 1, clip=clip) for a in outer]
     extents = [_extent(operand.indices[a], tiles) for a in (*outer, *own)]
     rows = rows_of(operand, memory, road.bus, road.row_cycles)
     moved = totals(rows, lines, [tiles[operand.indices[a].dims[0]] for a in own])
@@ -338,16 +284,18 @@ def _cell_columns(
     """Cells of a contiguous operand: one row covers the reduction of a column group."""
     indices = [operand.indices[a] for a in group.axes]
     unit = cell_bytes(operand, memory.word_bytes)
-    kinds = [_kinds(operand.indices[a], operand.shape[a], tiles, clip=False) for a in group.axes]
+    kinds = [
+        span_kinds(operand.indices[a], operand.shape[a], tiles, clip=False) for a in group.axes
+    ]
     split = any(tiles[d][1] > 1 for i in indices for d in i.dims)
 
-    def cells(spans: Sequence[_Span]) -> int:
+    def cells(spans: Sequence[Span]) -> int:
         return prod(
             _axis_words(operand, a, s.real, memory, on_chip=False)
             for a, s in zip(group.axes, spans, strict=True)
         )
 
-    def cycles(spans: Sequence[_Span]) -> int:
+    def cycles(spans: Sequence[Span]) -> int:
         run = cells(spans) * unit
         return _row(run, road) if split else (-(-run // road.bus) if road.bus else 0)
 
@@ -377,12 +325,12 @@ def _record_columns(
         cycles = -(-unit // road.bus) if road.bus else 0
         return Columns(per, cycles, cycles, cycles, per)
     (axis,) = group.axes
-    kinds, first, last = _kinds(operand.indices[axis], operand.shape[axis], tiles, clip=False)
+    kinds, first, last = span_kinds(operand.indices[axis], operand.shape[axis], tiles, clip=False)
 
-    def count(span: _Span) -> int:
+    def count(span: Span) -> int:
         return _axis_words(operand, axis, span.real, memory, on_chip=False)
 
-    def row(span: _Span) -> int:
+    def row(span: Span) -> int:
         return -(-count(span) * unit // road.bus) if road.bus else 0
 
     size = _axis_words(operand, axis, _extent(operand.indices[axis], tiles), memory, on_chip=True)
