@@ -112,11 +112,8 @@ def _random(codelet: Codelet, role: Role, rng: np.random.Generator) -> dict[str,
 
 
 def _reason(error: CovenantError) -> str:
-    """The finding about the capability that comes closest: not one with another reduction."""
-    found = error.diagnostics
-    near = [d for d in found if "it reduces with" not in d.message]
-    chosen = (near or list(found))[0]
-    return f"{chosen.span}: {chosen.message}".replace(f"{ARCHITECTURES}/", "")
+    found = error.diagnostics[0]
+    return f"{found.span}: {found.message}".replace(f"{ARCHITECTURES}/", "")
 
 
 def yaml_lines(name: str) -> int:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from covenant.acg.graph import Acg
+from covenant.acg.graph import Acg, Capability
 from covenant.codelets.ir import Codelet
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 from covenant.core.dtypes import DType
 from covenant.core.expression import Call, Expression, Ref, Statement
 from covenant.mapper.candidates import Binding, Candidates, match
@@ -87,8 +88,22 @@ def _lack(codelet: Codelet, acg: Acg, candidates: Candidates) -> tuple[str, str]
         repair = f"add a capability such as `{pattern}`{place}"
         return f"no node{behind} {verb}", repair
     nearest = _nearest(acg, candidates, codelet, at)
-    why = f"no node{behind} computes `{pattern}`" + (f", the nearest {nearest}" if nearest else "")
+    why = f"no node{behind} computes `{pattern}`"
+    if nearest is not None:
+        why += f", the nearest is {nearest.node}.{nearest.name}: `{nearest.statement}`"
     return why, f"add a capability with these semantics{place}"
+
+
+def unsupported(codelet: Codelet, acg: Acg) -> CovenantError:
+    """The error of a layer that no capabilities compute: the step that is missing and what to add,
+    at the capability that comes closest to it."""
+    candidates = match(codelet, acg)
+    why, repair = _lack(codelet, acg, candidates) or ("no node computes it", "")
+    at = max((refusal.step for refusal in candidates.refusals), default=0)
+    nearest = _nearest(acg, candidates, codelet, at)
+    span = Span(acg.file) if nearest is None else nearest.span
+    message = f"layer '{codelet.name}': {why}"
+    return fail("MAP001", message, span, repair, ExitCode.UNSUPPORTED)
 
 
 def _wrong_types(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[str, str]:
@@ -108,18 +123,18 @@ def _wrong_types(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[str, str
     return "; ".join(whys), "; ".join(repairs)
 
 
-def _nearest(acg: Acg, candidates: Candidates, codelet: Codelet, step: int) -> str:
-    """The capability among those refused that has most in common with a step, "" for nothing."""
+def _nearest(acg: Acg, candidates: Candidates, codelet: Codelet, step: int) -> Capability | None:
+    """The capability among those refused that has most in common with a step."""
     statement = codelet.steps[step]
     tried = {(r.node, r.capability) for r in candidates.refusals if r.step == step}
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, Capability]] = []
     for capability in acg.capabilities:
         own = capability.statement
         if (capability.node, capability.name) in tried and own.reduction == statement.reduction:
             shared = set(_functions(own.value)) & set(_functions(statement.value))
-            found.append((len(shared), f"is {capability.node}.{capability.name}: `{own}`"))
-    best = max(found, key=lambda each: each[0], default=(0, ""))
-    return best[1] if best[0] else ""
+            found.append((len(shared), capability))
+    best = max(found, key=lambda each: each[0], default=None)
+    return best[1] if best is not None and best[0] else None
 
 
 def _any_type(acg: Acg) -> Acg:

@@ -1,6 +1,6 @@
 """What to tell the user when a layer has no mapping.
 
-In: refusals of capabilities, or the mapping that needs the smallest memory. Out: `CovenantError`s.
+In: an operand without a way, or the mapping that needs the smallest memory. Out: `CovenantError`s.
 """
 
 from __future__ import annotations
@@ -11,43 +11,11 @@ from fractions import Fraction
 from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet, Role
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span, fail
-from covenant.mapper.candidates import Binding, Refusal
+from covenant.mapper.candidates import Binding
 from covenant.mapper.mapping import Mapping
 from covenant.mapper.mapping import Role as MappedRole
 from covenant.mapper.pins import AddressPin, Pin
 from covenant.mapper.space import Space
-
-
-def no_binding(codelet: Codelet, acg: Acg, refusals: Sequence[Refusal]) -> CovenantError:
-    """No capability computes a step of the layer: which step, and why each capability was
-    refused."""
-    step = max((r.step for r in refusals), default=0)
-    statement = codelet.steps[step]
-    tried = dict.fromkeys((r.node, r.capability) for r in refusals if r.step == step)
-    diagnostics = []
-    for capability in acg.capabilities:
-        if (capability.node, capability.name) not in tried:
-            continue
-        whys = [
-            r.why
-            for r in refusals
-            if (r.step, r.node, r.capability) == (step, capability.node, capability.name)
-        ]
-        diagnostics.append(
-            Diagnostic(
-                "MAP001",
-                f"layer '{codelet.name}': step {step + 1}, `{statement}`, does not bind to "
-                f"{capability.node}.{capability.name}: {'; '.join(dict.fromkeys(whys))}",
-                capability.span,
-                "leave the layer to another target, or add a capability with these semantics",
-            )
-        )
-    if not diagnostics:
-        message = (
-            f"layer '{codelet.name}': no compute node can start step {step + 1}, `{statement}`"
-        )
-        diagnostics.append(Diagnostic("MAP001", message, Span(acg.file), "add a compute node"))
-    return CovenantError(diagnostics, ExitCode.UNSUPPORTED)
 
 
 def no_path(codelet: Codelet, acg: Acg, space: Space) -> CovenantError | None:

@@ -15,15 +15,14 @@ from math import prod
 from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.mapper import cost
-from covenant.mapper.candidates import match
 from covenant.mapper.conflict import no_mapping
+from covenant.mapper.coverage import unsupported
 from covenant.mapper.extract import Choice, extract
 from covenant.mapper.feasibility import pinned_spaces, spaces_of
 from covenant.mapper.greedy import first_choice
 from covenant.mapper.infeasible import (
     interrupted,
     no_address,
-    no_binding,
     no_path,
     no_pinned_binding,
     no_room,
@@ -120,7 +119,7 @@ def _spaces(codelet: Codelet, acg: Acg, pins: Sequence[Pin]) -> list[Space]:
         raise crowded
     spaces = spaces_of(codelet, acg)
     if not spaces:
-        raise no_binding(codelet, acg, match(codelet, acg).refusals)
+        raise unsupported(codelet, acg)
     unreachable = [no_path(codelet, acg, space) for space in spaces]
     spaces = [s for s, error in zip(spaces, unreachable, strict=True) if error is None]
     if not spaces:
