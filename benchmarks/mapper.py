@@ -1,8 +1,9 @@
 """Map published layers and show that every mapping is proven, how fast, and against whom.
 
 Tables: solve (status, objective, seconds per layer, machine and objective), growth (seconds against
-size), zigzag (against ZigZag's search, both ways), rule (against Gemmini's hand rule). Exit code 1
-when a layer could not be mapped or proven in time. Progress goes to stderr.
+size), levels (seconds against the number of on-chip memories in a row), zigzag (against ZigZag's
+search, both ways), rule (against Gemmini's hand rule). Exit code 1 when a layer could not be mapped
+or proven in time. Progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import click
 
 from covenant.mapper.objective import Term
-from mapper_layers import GROWTH, LAYERS, QUICK, TARGETS, Target
+from mapper_layers import GROWTH, LAYERS, LEVEL_GROWTH, LEVELS, QUICK, TARGETS, Target
 from mapper_solve import Solved, solve_layer
 from mapper_tables import growth_table, solve_table
 from mapper_text import document_text
@@ -27,7 +28,7 @@ from mapper_versus import Match, hand_rows, versus_summary, zigzag_rows
 from workloads import Workload
 
 SCHEMA_VERSION = 1
-TABLES = ("solve", "growth", "zigzag", "rule")
+TABLES = ("solve", "growth", "levels", "zigzag", "rule")
 PEERS = ("zigzag", "rule")
 PEER_TARGETS = ("gemmini_like", "gemmini_like_64KiB")
 
@@ -101,8 +102,10 @@ def _tasks(names: list[str], terms: list[str]) -> Iterator[tuple[str, _Task]]:
     """What the tables need."""
     for name in names:
         targets = [t for t in TARGETS if name not in PEERS or t.name in PEER_TARGETS]
+        targets = list(LEVELS) if name == "levels" else targets
+        workloads = {"growth": GROWTH, "levels": LEVEL_GROWTH}.get(name, LAYERS)
         for target, term in itertools.product(targets, ["latency"] if name == "growth" else terms):
-            for workload in GROWTH if name == "growth" else LAYERS:
+            for workload in workloads:
                 yield name, (workload, target, term)
 
 

@@ -58,6 +58,19 @@ GROWTH = tuple(
     for size in (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 )
 
+_DEEPER = _ROOT / "benchmarks" / "levels"
+
+LEVELS = (
+    Target("1 level", _GEMMINI),
+    Target("2 levels", str(_DEEPER / "two.yaml")),
+    Target("3 levels", str(_DEEPER / "three.yaml")),
+)
+"""The Gemmini-like core behind one, two and three on-chip memories in a row."""
+
+LEVEL_GROWTH = tuple(
+    _gemm("GEMM", "cube", size, size, size, stored=False) for size in (64, 512, 2048)
+)
+
 QUICK = frozenset(
     (
         "r18_l1_3x3",

@@ -72,5 +72,5 @@ def _summary(part: Sequence[Solved]) -> Row:
 
 
 def growth_table(solved: Sequence[Solved]) -> list[Row]:
-    """Seconds against size, machine by machine."""
-    return [{"target": s.target, **solved_row(s)} for s in solved]
+    """Seconds against size or memories, machine by machine."""
+    return [{"target": s.target, "objective": s.objective, **solved_row(s)} for s in solved]

@@ -66,14 +66,27 @@ def _solved_cells(r: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _growth(rows: list[dict[str, Any]]) -> str:
-    columns = ("machine", "layer", "MAC", "status", "cycles", "launches", "seconds", "cpu s")
+    return _grown("Growth: seconds against size (least latency)", rows)
+
+
+def _levels(rows: list[dict[str, Any]]) -> str:
+    return _grown("Growth: seconds against the number of on-chip memories in a row", rows)
+
+
+def _grown(title: str, rows: list[dict[str, Any]]) -> str:
+    columns = (
+        "machine", "objective", "layer", "MAC", "status", "cycles", "uJ", "launches", "seconds",
+        "cpu s",
+    )  # fmt: skip
     cells = [
         (
             r["target"],
+            r["objective"],
             r["name"],
             f"{r['macs']:,}",
             r["status"],
             f"{r['cycles']:,}",
+            f"{r['energy_microjoules']:,.1f}",
             f"{r['launches']:,}",
             f"{r['seconds']:.2f}",
             f"{r['cpu_seconds']:.2f}",
@@ -81,7 +94,7 @@ def _growth(rows: list[dict[str, Any]]) -> str:
         for r in rows
         if "error" not in r
     ]
-    return draw("Growth: seconds against size (least latency)", columns, cells)
+    return draw(title, columns, cells)
 
 
 def _zigzag(table: dict[str, Any]) -> str:
@@ -195,6 +208,7 @@ def _rule(table: dict[str, Any]) -> str:
 _DRAWN: dict[str, Callable[[Any], str]] = {
     "solve": _solve,
     "growth": _growth,
+    "levels": _levels,
     "zigzag": _zigzag,
     "rule": _rule,
 }
