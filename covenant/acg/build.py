@@ -57,6 +57,7 @@ def _memories(section: ArchitectureSection, places: Places) -> tuple[Memory, ...
             span=places.key("memories", name),
             per=tuple(text.partition("/")[0] for text in memory.per),
             lanes_each=tuple(int(text.partition("/")[2] or 1) for text in memory.per),
+            grid=derive.grid(section, name),
         )
         for name, memory in section.memories.items()
     )
@@ -87,6 +88,7 @@ def _transfers(section: ArchitectureSection, places: Places) -> tuple[Transfer, 
                 abilities=tuple(transfer.abilities),
                 span=places.key("transfers", name),
                 lanes=lanes,
+                granule=transfer.granule or derive.granule(section, name),
             )
         )
     return tuple(built)

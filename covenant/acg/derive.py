@@ -76,8 +76,38 @@ def port_words(
     return lanes * max(1, run_bytes // word_bytes)
 
 
+def granule(section: ArchitectureSection, transfer: str) -> int:
+    """Bytes of the words that a DMA moves: those of the on-chip memory, of the narrower one of two;
+    0 for a stream."""
+    ends = (section.transfers[transfer].source, section.transfers[transfer].target)
+    found = [section.memories[end] for end in ends if end in section.memories]
+    if len(found) < len(ends):
+        return 0
+    return min((m.word_bytes for m in found if not m.off_chip), default=found[0].word_bytes)
+
+
+def grid(section: ArchitectureSection, memory: str) -> tuple[int, ...]:
+    """Instances of a memory along every dim that it exists per lane of."""
+    ends = {n for n, t in section.transfers.items() if memory in (t.source, t.target)}
+    widest: dict[str, int] = {}
+    for node, compute in section.compute.items():
+        for name, capability in compute.capabilities.items():
+            ports = capability.ports.values()
+            if any(ends & {p.stream, p.partial, p.spill} for p in ports):
+                for dim, extent in extents(section, node, name).items():
+                    widest[dim] = max(extent, widest.get(dim, 1))
+    found = (text.partition("/") for text in section.memories[memory].per)
+    return tuple(-(-widest.get(dim, 1) // int(each or 1)) for dim, _, each in found)
+
+
 def contiguous(section: ArchitectureSection, node: str, port: str) -> bool:
-    """Whether the lanes of a port lie behind one another: its unit has no `lane_stride`."""
+    """Whether the lanes of a port lie behind one another: its unit has no `lane_stride`, and they
+    do not read memories of their own."""
+    streams = [
+        c.ports[port].stream for c in section.compute[node].capabilities.values() if port in c.ports
+    ]
+    if any(_apart(section, stream) for stream in streams if stream):
+        return False
     if any(
         c.ports[port].dense for c in section.compute[node].capabilities.values() if port in c.ports
     ):
@@ -92,6 +122,13 @@ def contiguous(section: ArchitectureSection, node: str, port: str) -> bool:
         for q in (form.quantity for form in parse_register(text))
     }
     return bool(units) and f"{port}.lane_stride" not in quantities
+
+
+def _apart(section: ArchitectureSection, stream: str) -> bool:
+    """Whether the memory of a stream has an instance per lane."""
+    transfer = section.transfers.get(stream)
+    ends = (transfer.source, transfer.target) if transfer else ()
+    return any(section.memories[end].per for end in ends if end in section.memories)
 
 
 def _writes(capability: CapabilitySection, port: str) -> bool:

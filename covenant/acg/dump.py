@@ -82,6 +82,9 @@ def _transfer(acg: Acg, transfer: Transfer) -> Section:
         content["channels"] = transfer.channels
         content["setup_cycles"] = transfer.setup_cycles
         content["outstanding"] = transfer.outstanding
+        ends = (acg.memory(transfer.source), acg.memory(transfer.target))
+        if transfer.granule != min((m.word_bytes for m in ends if not m.off_chip), default=0):
+            content["granule"] = transfer.granule
     return content | _given(abilities=transfer.abilities)
 
 

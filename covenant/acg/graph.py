@@ -50,6 +50,9 @@ class Memory:
     """Capability dims along whose lanes there are instances; () for a single memory."""
     lanes_each: tuple[int, ...] = ()
     """Lanes of every dim of `per` that share an instance."""
+    grid: tuple[int, ...] = ()
+    """Instances along every dim of `per`, for the widest capability of the nodes it feeds. Instance
+    (i, j) starts at address (i * grid[1] + j) * size_bytes."""
     write_latency_cycles: int = 0
 
     @property
@@ -69,13 +72,22 @@ class Memory:
 
     @property
     def address_bytes(self) -> int:
-        """Bytes that can be addressed: the size once per view."""
+        """Bytes of one instance that can be addressed: the size once per view."""
         return self.size_bytes * len(self.views)
+
+    @property
+    def reach_bytes(self) -> int:
+        """Bytes that a program can address: all views, all instances."""
+        return self.address_bytes * math.prod(self.grid)
+
+    def instance_stride(self, dim: str) -> int:
+        """Bytes from an instance to the next one along a dim of `per`."""
+        return self.size_bytes * math.prod(self.grid[self.per.index(dim) + 1 :])
 
     def places(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where word addresses of any view lie: row * banks + bank, the word address in view 0.
 
-        Memory: int64 of any shape below `address_bytes // word_bytes`; same shape out."""
+        Memory: int64 of any shape below `reach_bytes // word_bytes`; same shape out."""
         total = self.size_bytes // self.word_bytes
         if len(self.views) == 1:
             return words
@@ -110,6 +122,8 @@ class Transfer:
     abilities: tuple[str, ...]
     span: Span = field(compare=False)
     lanes: int = 0
+    granule: int = 0
+    """Bytes of the smallest piece that a DMA moves; 0 for streams."""
 
     @property
     def is_stream(self) -> bool:

@@ -135,8 +135,9 @@ class MemorySection(Section):
     per: list[LaneGroup] = Field(
         [],
         description="capability dims of the node it feeds: one such memory for every lane along "
-        "them (`k/8`: for every 8 lanes along k), `size` is that of one; what several of them need "
-        "is sent once (multicast)",
+        "them (`k/8`: for every 8 lanes along k), `size` is that of one; addresses run through one "
+        "instance after the other, the last dim fastest, streams use the same in all of them; what "
+        "several of them need is sent once (multicast), by a loop of a transfer with stride 0",
     )
 
 
@@ -160,6 +161,11 @@ class TransferSection(Section):
     setup_cycles: Whole = Field(0, description="cycles from a launch to the first request")
     outstanding: Count = Field(1, description="requests of a DMA in flight")
     fifo_depth: Whole = Field(0, description="beats a stream buffers")
+    granule: Whole = Field(
+        0,
+        description="smallest piece that a DMA moves, in bytes: rows are whole numbers of it; "
+        "default a word of the on-chip memory, of the narrower one of two",
+    )
     abilities: list[Ability] = Field(
         [],
         description="fill: writes a constant; windows: loads overlapping rows that start at any "

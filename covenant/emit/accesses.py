@@ -90,7 +90,7 @@ class Accesses:
         key = (stream, beats, *(registers[name] for name in names))
         if key not in self._known:
             self._known[key] = _shape(
-                stream.addresses({**registers, base: 0}, beats).ravel(), stream.word_bytes
+                stream.everywhere({**registers, base: 0}, beats).ravel(), stream.word_bytes
             )
         return self._known[key]
 

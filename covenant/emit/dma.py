@@ -111,6 +111,15 @@ def filled(
     return _rows(far, near, sorted(steps, key=lambda s: s.near), cell, word, span)
 
 
+def strided_rows(
+    far_base: int, near_base: int, steps: tuple[Step, ...], cell: int, word: int, span: Span
+) -> Rows:
+    """What moves the positions of nested steps, in any order."""
+    found = sorted((s for s in steps if s.count > 1), key=lambda s: (s.far, s.near))
+    run, stride, rest = _row(found, cell, word, span)
+    return Rows(far_base, near_base, run, stride, tuple(rest))
+
+
 def _rows(far: Side, near: Side, steps: list[Step], cell: int, word: int, span: Span) -> Rows:
     run, stride, rest = _row(steps, cell, word, span)
     far_base = far.address + offset(far.layout, far.origin)

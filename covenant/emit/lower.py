@@ -65,16 +65,16 @@ def _folded(
 
 
 def _check_instances(mapping: Mapping, acg: Acg) -> None:
-    """Raise for buffers in memories with an instance per lane: no register says which instance."""
+    """Raise for buffers in memories with an instance per lane: nothing orders their units."""
     for placement in mapping.placements:
         memory = acg.memory(placement.memory)
         if memory.per:
             raise fail(
                 "EMI002",
                 f"'{placement.port}' lies in '{memory.name}', which has an instance per lane of "
-                f"{' and '.join(memory.per)}: it can be mapped, programs cannot address instances",
+                f"{' and '.join(memory.per)}: programs with semaphores do not reach instances",
                 memory.span,
-                "leave out `per` and give the size and the words of all instances together",
+                "leave out the semaphores: launches then take effect in program order",
             )
 
 
@@ -86,7 +86,6 @@ def _ordered(
     payloads: Payloads | None,
 ) -> Ordered:
     control, where = control_of(acg), regions or plan(mapping, acg)
-    _check_instances(mapping, acg)
     return Ordered(mapping, codelet, acg, control, where, payloads)
 
 
@@ -106,6 +105,7 @@ def invocations(
 
 def _lowering(mapping: Mapping, codelet: Codelet, acg: Acg, regions: DramPlan | None) -> Signalled:
     check_form(mapping, acg, control_of(acg))
+    _check_instances(mapping, acg)
     fused = fuse(codelet, mapping.fused)
     return Signalled(mapping, fused, acg, regions or plan(mapping, acg))
 

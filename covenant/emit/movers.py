@@ -10,16 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from covenant.acg.control import ControlUnit
-from covenant.acg.graph import Acg, Transfer
+from covenant.acg.graph import Transfer
 from covenant.core.diagnostics import Span, fail
 from covenant.emit import dma
+from covenant.emit.exchanges import Exchange, Part
 from covenant.emit.hauls import Cutter, Haul
 from covenant.emit.limits import Values
 from covenant.emit.program import Address, Invocation
+from covenant.emit.spread import Spread
 from covenant.emit.transfers import Box, clip, resident_box
 from covenant.emit.windows import window_loads, window_values
-from covenant.mapper.mapping import Layout, Placement
+from covenant.mapper.mapping import Layout, Placement, Role
 from covenant.mapper.operands import Operand
+from covenant.mapper.placement import round_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Mover:
     fills: bool
     innermost: bool
     word_bytes: int
+    spread: Spread | None
     known: dict[tuple[int, ...], tuple[tuple[Haul, str], ...]] = field(default_factory=dict)
 
     def moves(
@@ -87,6 +91,8 @@ class Mover:
         whole = resident_box(self.operand, around.origin, around.size)
         if self.off_chip:
             whole = tuple((0, n) for n in self.operand.shape)
+        if self.spread is not None:
+            return self._instances(self.spread, tile, box, whole)
         inside, outside = (box, ()) if self.padded else clip(box, self.operand.shape)
         found = [(haul, "fill") for slab in outside for haul in self._fill(slab, box)]
         if any(count <= 0 for _, count in inside):
@@ -95,7 +101,7 @@ class Mover:
             return [*found, *((haul, "load") for haul in self._windows(inside, box))]
         far = dma.Side(self.outer, _relative(inside, whole), 0)
         near = dma.Side(self.placement.layout, _relative(inside, box), 0)
-        counts = tuple(count for _, count in inside)
+        counts = self._whole_beats(inside)
         room = tuple(n - first for n, (first, _) in zip(self.room, inside, strict=True))
         rows = dma.rows(far, near, counts, room, *self._grain())
         more: Values = (("fill", 0), ("line", 0))
@@ -104,6 +110,19 @@ class Mover:
         moved = [Haul(h.values, rows.far_base + h.far, rows.near_base + h.near) for h in cut]
         return [*found, *((haul, verb) for haul in moved)]
 
+    def _whole_beats(self, inside: Box) -> tuple[int, ...]:
+        """Elements per axis; of words of one element as many as beats of inputs need (blocks of
+        several are moved whole anyway)."""
+        counts = [count for _, count in inside]
+        at, operand = self.operand.packed_axis, self.operand
+        loaded = operand.role in (Role.INPUT, Role.CONSTANT) and not operand.record_bytes
+        loaded = loaded and operand.source is None
+        single = all(a.step == 1 for a in self.outer.axes if a.axis == at)
+        if at >= 0 and operand.strided and loaded and single:
+            whole = round_up(counts[at], operand.beat[-1][1])
+            counts[at] = min(whole, self.room[at] - inside[at][0])
+        return tuple(counts)
+
     def _grain(self) -> tuple[int, int, Span]:
         cell = self.operand.record_bytes or self.operand.dtype.bytes
         return cell, self.word_bytes, self.transfer.span
@@ -111,6 +130,61 @@ class Mover:
     def _cutter(self) -> Cutter:
         near, far = ("dst", "src") if self.inward else ("src", "dst")
         return Cutter(self.unit, near, far, self.word_bytes)
+
+    def _instances(
+        self, spread: Spread, tile: Tile, box: Box, whole: Box
+    ) -> list[tuple[Haul, str]]:
+        """What goes to or comes from the instances of a memory; those that nothing goes to are
+        filled."""
+        if not self.padded and clip(box, self.operand.shape)[1]:
+            raise fail(
+                "EMI002",
+                f"operand '{self.operand.tensor}' is padded; '{self.transfer.name}' cannot pad "
+                "what it sends to the instances of a memory",
+                self.transfer.span,
+                "bring it to another memory first, with a transfer that can `fill`",
+            )
+        at = self.operand.packed_axis
+        room = self.room[at] - box[at][0] if at >= 0 else 1
+        start = _relative(box, whole)
+        exchange = Exchange(spread, self.outer)
+        filled, moved = exchange.parts(start, tile.size, room, inward=self.inward)
+        found: list[tuple[Haul, str]] = []
+        if self.inward and filled:
+            values = self._filling(spread.filler)
+            found += [(h, "fill") for part in filled for h in self._part(part, values)]
+        more: Values = (("fill", 0), ("line", 0))
+        verb = "load" if self.inward else "store"
+        return [*found, *((h, verb) for part in moved for h in self._part(part, more))]
+
+    def _part(self, part: Part, more: Values) -> list[Haul]:
+        rows = dma.strided_rows(part.far, part.near, part.steps, *self._grain())
+        cut = self._cutter().cut(rows, more)
+        return [Haul(h.values, rows.far_base + h.far, rows.near_base + h.near) for h in cut]
+
+    def _filling(self, pad: int | None) -> Values:
+        """Registers of a launch that writes a constant."""
+        if self.unit.register("fill") is None or pad is None:
+            need = "fill" if pad is not None else "fill with a value for every channel"
+            raise fail(
+                "EMI002",
+                f"lanes of '{self.operand.port}' have no elements in the last tile, transfer "
+                f"'{self.transfer.name}' cannot {need}",
+                self.transfer.span,
+                "add `fill` to its abilities and the registers fill and value to its units",
+            )
+        size = self.operand.dtype.bytes
+        wide = self.unit.register("value_bytes") is not None
+        if size > 1 and pad not in (0, -1) and not wide:
+            raise fail(
+                "EMI005",
+                f"padding {pad} of {self.operand.dtype} is not one byte",
+                self.transfer.span,
+                f"give unit '{self.unit.name}' the register `value_bytes == {size}`",
+            )
+        if wide:
+            return (("fill", 1), ("value", pad & (1 << 8 * size) - 1), ("value_bytes", size))
+        return (("fill", 1), ("value", pad & 0xFF))
 
     def _fill(self, slab: Box, box: Box) -> list[Haul]:
         if not self.fills and self.innermost:
@@ -123,24 +197,11 @@ class Mover:
             )
         if not self.fills:
             return []
-        pad = self.operand.pad or 0
-        size = self.operand.dtype.bytes
-        wide = self.unit.register("value_bytes") is not None
-        if size > 1 and pad not in (0, -1) and not wide:
-            raise fail(
-                "EMI005",
-                f"padding {pad} of {self.operand.dtype} is not one byte",
-                self.transfer.span,
-                f"give unit '{self.unit.name}' the register `value_bytes == {size}`",
-            )
         near = dma.Side(self.placement.layout, _relative(slab, box), 0)
         far = near if self.operand.source is not None else dma.Side(self.outer, near.origin, 0)
-        counts = tuple(count for _, count in slab)
+        counts = self._whole_beats(slab)
         rows = dma.filled(far, near, counts, *self._grain())
-        more: Values = (("fill", 1), ("value", pad & 0xFF))
-        if wide:
-            more = (("fill", 1), ("value", pad & (1 << 8 * size) - 1), ("value_bytes", size))
-        cut = self._cutter().cut(rows, more)
+        cut = self._cutter().cut(rows, self._filling(self.operand.pad or 0))
         return [Haul(h.values, 0, rows.near_base + h.near) for h in cut]
 
     def _windows(self, inside: Box, box: Box) -> list[Haul]:
@@ -155,9 +216,3 @@ class Mover:
 
 def _relative(part: Box, whole: Box) -> tuple[int, ...]:
     return tuple(p[0] - w[0] for p, w in zip(part, whole, strict=True))
-
-
-def moved_words(acg: Acg, transfer: Transfer) -> int:
-    """Bytes of the words a transfer moves: those of the on-chip memory, of the narrower of two."""
-    ends = (acg.memory(transfer.source), acg.memory(transfer.target))
-    return min(m.word_bytes for m in ends if not m.off_chip)

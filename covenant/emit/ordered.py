@@ -56,7 +56,9 @@ class Ordered:
         self.reduced = summed(fused, self.mapping)
         groups = groups_of(self.mapping, fused, self.acg, self.control)
         at = main_group(groups, bound_form(self.mapping, self.codelet))
-        build = Builder(self.mapping, self.acg, self.control, self.regions, dict(fused.extents))
+        build = Builder(
+            self.mapping, fused, self.acg, self.control, self.regions, dict(fused.extents)
+        )
         chains: dict[str, list[Place]] = {}
         for operand in operands(fused, self.acg, binding_of(self.mapping)):
             sums, out = operand.role is Role.PARTIAL, operand.role is Role.OUTPUT

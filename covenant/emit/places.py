@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 
 from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Transfer
+from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import fail
-from covenant.emit.movers import Lies, Mover, Tile, moved_words
+from covenant.emit.constants import zero_point
+from covenant.emit.movers import Lies, Mover, Tile
 from covenant.emit.packing import capacity
 from covenant.emit.plan import DramPlan
+from covenant.emit.spread import Spread, spread_of
 from covenant.mapper.mapping import Mapping, Placement, Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import granule
@@ -23,7 +26,8 @@ from covenant.mapper.sites import SUMS
 @dataclass(slots=True)
 class Place:
     """A buffer. grid: tile of every dim that loops outside it split; extents: of all dims of the
-    operand; outer: the place its tiles come from, None for the off-chip memory."""
+    operand; outer: the place its tiles come from, None for the off-chip memory; spread: how a tile
+    lies over the instances of a memory that has several."""
 
     placement: Placement
     operand: Operand
@@ -33,6 +37,7 @@ class Place:
     home: int
     fetch: Mover | None
     give: Mover | None
+    spread: Spread | None = None
     tile: Tile | None = None
     exchanges: int = 0
     written: bool = False
@@ -90,6 +95,7 @@ class Builder:
     """Makes the places of a mapping; loads are spread over the channels of a transfer."""
 
     mapping: Mapping
+    codelet: Codelet
     acg: Acg
     control: Control
     regions: DramPlan
@@ -110,15 +116,17 @@ class Builder:
             outer = found[-1] if found else None
             home = next((p for p in self.mapping.placements if p.port == operand.port), placement)
             leaves = outer is not None or bool(home.home.bytes)
+            grid = self._grid(operand, placement)
             place = Place(
                 placement,
                 operand,
-                self._grid(operand, placement),
+                grid,
                 {d: self.extents[d] for d in operand.dims},
                 outer,
                 self.regions.address(operand.port) if home.home.bytes else 0,
                 None,
                 None,
+                self._spread(operand, placement, grid),
             )
             last = placement is own[-1]
             if loads and leaves:
@@ -135,10 +143,17 @@ class Builder:
         loops += levels[placement.level].loops[: placement.cut]
         return {x.dim: x.tile for x in loops if x.dim in operand.dims and x.trips > 1}
 
+    def _spread(
+        self, operand: Operand, placement: Placement, grid: dict[str, int]
+    ) -> Spread | None:
+        whole = {d: grid.get(d, self.extents[d]) for d in operand.dims}
+        zero = zero_point(placement, self.mapping, self.acg)
+        filler = zero if isinstance(zero, int) else None
+        return spread_of(operand, placement, whole, self.mapping, self.codelet, self.acg, filler)
+
     def _mover(
         self, place: Place, home: Placement, *, inward: bool, padded: bool, last: bool
     ) -> Mover:
-        inner = place.placement.memory
         outer = place.outer
         transfer = self._transfer(place, inward=inward)
         unit = self._channel(transfer)
@@ -154,9 +169,8 @@ class Builder:
             padded=padded,
             fills=unit.register("fill") is not None,
             innermost=last,
-            word_bytes=self.acg.memory(inner).word_bytes
-            if outer is None
-            else moved_words(self.acg, transfer),
+            spread=place.spread,
+            word_bytes=transfer.granule,
         )
 
     def _room(self, operand: Operand, home: Placement, *, padded: bool) -> tuple[int, ...]:

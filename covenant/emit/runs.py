@@ -201,7 +201,11 @@ class Run:
             index = [low for low, _ in at]
             if whole:
                 index = [a - w for a, (w, _) in zip(index, whole, strict=True)]
-            offset = self.offsets[key] = dma.offset(layout, tuple(index))
+            if place is not None and place.spread is not None:
+                offset = place.spread.offset(dict(zip(dims, moved, strict=True)))
+            else:
+                offset = dma.offset(layout, tuple(index))
+            self.offsets[key] = offset
         return Address(f"{end.prefix}.base", lies.base + offset, lies.buffer, lies.slot)
 
 
@@ -239,6 +243,7 @@ def run_of(
         _settings(group, mapping, acg, payloads),
         _result(group, mapping, acg),
         summed(codelet, mapping),
+        {key: place.spread for key, place in places.items() if place.spread is not None},
     )
     outputs = [p for p in own if p.placement.role is Role.OUTPUT]
     inputs = [p for p in own if p not in outputs]

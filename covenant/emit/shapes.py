@@ -16,8 +16,10 @@ from covenant.core.diagnostics import fail
 from covenant.emit.groups import End, Group
 from covenant.emit.launches import check_width
 from covenant.emit.limits import Axis, Values, assigned, holds
+from covenant.emit.spread import Shared, Spread
 from covenant.mapper.mapping import Layout, Role
 from covenant.mapper.mapping import Mapping as LayerMapping
+from covenant.mapper.operands import capability_of
 from covenant.mapper.placement import granule
 from covenant.mapper.streams import (
     Pattern,
@@ -65,6 +67,8 @@ class Shapes:
     result: int
     """Value of `out` for a finished result."""
     summed: tuple[str, ...]
+    spreads: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
+    """Of tiles in memories with an instance per lane."""
     _values: dict[tuple[tuple[int, ...], Sums], Values | None] = field(default_factory=dict)
     _pieces: dict[tuple[tuple[int, ...], Sums], tuple[Piece, ...]] = field(default_factory=dict)
 
@@ -177,6 +181,9 @@ class Shapes:
         if shape is None:
             return None
         unit, prefix, operand = self.group.unit, end.prefix, end.operand
+        spread = self.spreads.get((operand.port, operand.memory))
+        if spread is not None:
+            return self._spread(spread, end, shape)
         word = self.acg.memory(operand.memory).word_bytes
         loops = list(zip(shape.bounds, shape.strides, strict=True))
         masked = shape.tail_loop if shape.tail_lanes >= 0 or shape.row_lanes else -1
@@ -208,8 +215,50 @@ class Shapes:
             return None
         return (*((f"{prefix}.{n}", v) for n, v in optional), *values)
 
+    def _shared(self, spread: Spread, end: End) -> Shared:
+        """Lanes of a beat that one instance of a memory takes."""
+        steps = (self.mapping.steps[i] for i in self.group.steps)
+        ports = (p for s in steps for p in capability_of(self.acg, s).ports if p.tile)
+        tile = next(p.tile for p in ports if p.name == end.prefix)
+        return spread.shared(tile, end.operand.beat)
+
+    def _spread(self, spread: Spread, end: End, shape: Pattern) -> Values | None:
+        """Registers of a stream whose lanes have memories of their own."""
+        unit, prefix = self.group.unit, end.prefix
+        lanes, words = spread.size(self._shared(spread, end))
+        given = (
+            ("lane_stride", shape.lane_stride, lanes),
+            ("word_stride", shape.word_stride, words),
+        )
+        values: list[tuple[str, int]] = []
+        dense = spread.word_bytes
+        for name, stride, count in reversed(given):
+            if unit.register(f"{prefix}.{name}") is not None:
+                values.append((f"{prefix}.{name}", stride))
+            elif count > 1 and stride != dense:
+                return None
+            else:
+                dense *= count
+        axes = [Axis(b, (s,)) for b, s in zip(shape.bounds, shape.strides, strict=True)]
+        found = assigned(
+            unit,
+            f"{prefix}.bound",
+            (f"{prefix}.stride",),
+            (dense,),
+            axes,
+            implied=prefix != self.group.stationary,
+        )
+        return (*values, *found[0]) if found is not None else None
+
     def _pattern(self, end: End, size: Box) -> Pattern | None:
         group, operand = self.group, end.operand
+        spread = self.spreads.get((operand.port, operand.memory))
+        if spread is not None:
+            kept = end.written or end is group.sums
+            dims = [d for d in group.order if not (group.keeps and kept and d in self.summed)]
+            walk = Walk(tuple(dims), group.extents, size)
+            shared = self._shared(spread, end)
+            return spread.walked(walk, shared, once=end.prefix == group.stationary)
         layout = self.layouts[operand.port, operand.memory]
         if group.keeps:
             return operand_pattern(self.mapping, self.codelet, self.acg, operand, layout, size, {})

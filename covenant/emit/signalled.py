@@ -131,7 +131,7 @@ class Signalled:
             transfer,
             units[before % len(units)],
             self.regions.address(placement.port),
-            self.acg.memory(placement.memory).word_bytes,
+            transfer.granule,
             watched,
         )
         tokens = _tokens(self.unit, placement.port, loads)

@@ -38,6 +38,9 @@ def active(unit: ComputeUnit, key: str, registers: Registers) -> Stream:
     """A stream as the selected capability uses it: with beats of its own size, which are parts of a
     word where they are narrower."""
     stream = unit.stream(key)
+    apart = unit.apart.get((unit.selected(registers).name, key))
+    if apart is not None:
+        return apart
     if ends_inside(unit, registers) or any(r.name == key for r in unit.node.records):
         return stream
     port = port_of(unit, key, registers)
@@ -86,7 +89,7 @@ def steps_of(unit: ComputeUnit, registers: Registers) -> int:
 
 def _beats_per_step(unit: ComputeUnit, key: str, registers: Registers) -> int:
     stream = active(unit, key, registers)
-    if not stream.strided_lanes:
+    if not stream.strided_lanes or stream.starts:
         return 1
     port = port_of(unit, key, registers)
     packed = _extent(unit, port.tile[-1], registers) * port.kinds[0].bytes
@@ -114,7 +117,7 @@ def _stepwise(unit: ComputeUnit, key: str, registers: Registers) -> int:
 
 def expected_beats(unit: ComputeUnit, key: str, registers: Registers) -> int:
     """Beats a job with these counters takes from or gives to a stream."""
-    stream = unit.stream(key)
+    stream = active(unit, key, registers)
     if not ends_inside(unit, registers) and not any(r.name == key for r in unit.node.records):
         return _stepwise(unit, key, registers)
     tiles, steps = counters(unit, registers)
@@ -128,7 +131,7 @@ def expected_beats(unit: ComputeUnit, key: str, registers: Registers) -> int:
     out = unit.outlet(registers)
     port = _result_port(unit, capability, out) if writes else capability.port(key)
     packed = capability.extents.get(port.tile[-1], 1) * port.kinds[0].bytes
-    if not stream.strided_lanes:
+    if not stream.strided_lanes or stream.starts:
         packed = width
     return -(-tiles * (1 if writes or key == unit.partial else steps) * packed // width)
 

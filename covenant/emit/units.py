@@ -14,14 +14,15 @@ read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from covenant.acg.control import ControlUnit
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Record, Transfer
+from covenant.emit.grid import instances_of
 
 Registers = Mapping[str, int]
 Addresses = NDArray[np.int64]
@@ -32,7 +33,10 @@ class Stream:
     """A stream of a compute unit: one beat is `lanes` x `words` memory words.
 
     key: prefix of its registers; strided_lanes, strided_words: whether registers hold the distance
-    of lanes and of the words of a lane (else a beat is contiguous).
+    of lanes and of the words of a lane (else a beat is contiguous). Of a memory with an instance
+    per lane, addresses lie in an instance, each word goes to that of its lane: starts: (instance,
+    lane in it, word of that lane in it) of every word of a beat, lane by lane; copies: bytes from
+    there to other instances that take the same beat.
     """
 
     key: str
@@ -44,6 +48,15 @@ class Stream:
     word_bytes: int
     strided_lanes: bool
     strided_words: bool
+    starts: tuple[tuple[int, int, int], ...] = ()
+    copies: tuple[int, ...] = ()
+
+    @property
+    def inside(self) -> tuple[int, int]:
+        """Lanes and words per lane of a beat in one memory."""
+        if not self.starts:
+            return self.lanes, self.words
+        return max(x for _, x, _ in self.starts) + 1, max(x for _, _, x in self.starts) + 1
 
     def nest(self, registers: Registers, beats: int = 0) -> tuple[list[int], list[int]]:
         """Bounds and strides of its loops, innermost first. A bound without a register is what is
@@ -52,7 +65,8 @@ class Stream:
         strides: list[int] = []
         known = [registers.get(f"{self.key}.bound[{i}]", 0) for i in range(self.loops)]
         left = beats // max(1, int(np.prod([b for b in known if b], dtype=np.int64)))
-        covered = self.words * self.word_bytes * (1 if self.strided_lanes else self.lanes)
+        lanes, words = self.inside
+        covered = words * self.word_bytes * (1 if self.strided_lanes else lanes)
         for i, bound in enumerate(known):
             bounds.append(bound or max(1, left))
             strides.append(registers.get(f"{self.key}.stride[{i}]", covered))
@@ -66,6 +80,11 @@ class Stream:
         starts = strided(registers[f"{self.key}.base"], bounds, strides)
         lane = registers[f"{self.key}.lane_stride"] if self.strided_lanes else 0
         word = registers[f"{self.key}.word_stride"] if self.strided_words else self.word_bytes
+        if self.starts:
+            dense = self.inside[1] * self.word_bytes
+            weights = np.array([1, lane if self.strided_lanes else dense, word], np.int64)
+            placed = np.array(self.starts, np.int64) @ weights
+            return (starts[:, None, None] + placed.reshape(1, self.lanes, self.words)) & 0xFFFFFFFF
         lanes = np.arange(self.lanes, dtype=np.int64) * lane
         words = np.arange(self.words, dtype=np.int64) * word
         result = starts[:, None, None] + lanes[None, :, None] + words[None, None, :]
@@ -77,6 +96,14 @@ class Stream:
             last = _tail_beats(bounds, loop) if loop >= 0 else np.ones(len(starts), np.bool_)
             result[last, tail:] = -1
         return result
+
+    def everywhere(self, registers: Registers, beats: int = 0) -> Addresses:
+        """Byte addresses [beats, lanes, words] in the first instance that takes a beat, and in its
+        copies, one after the other."""
+        found = self.addresses(registers, beats)
+        return (
+            np.concatenate([found, *(found + far for far in self.copies)]) if self.copies else found
+        )
 
     def _jumps(self, registers: Registers, bounds: list[int]) -> Addresses:
         """Bytes [beats, lanes] that ends of rows add: a row has `row_lanes` lanes, the first lane
@@ -163,6 +190,9 @@ class ComputeUnit:
     """Key of the stream that brings partial sums back, "" when there is none."""
     output: str
     """Key of the stream that writes results."""
+    apart: Mapping[tuple[str, str], Stream] = field(default_factory=dict)
+    """Streams of memories with an instance per lane, by capability and register prefix: which
+    instances a beat takes follows from the lanes of the capability."""
 
     def stream(self, key: str) -> Stream:
         """The stream of that prefix; KeyError when absent."""
@@ -238,8 +268,7 @@ def read_unit(acg: Acg, unit: ControlUnit) -> Dma | ComputeUnit:
         if name in transfers:
             transfer = transfers[name]
             source, target = acg.memory(transfer.source), acg.memory(transfer.target)
-            words = [m.word_bytes for m in (source, target) if not m.off_chip]
-            return Dma(transfer, source, target, _loops(unit, ""), min(words))
+            return Dma(transfer, source, target, _loops(unit, ""), transfer.granule)
     return _compute_unit(acg, unit)
 
 
@@ -267,10 +296,25 @@ def _compute_unit(acg: Acg, unit: ControlUnit) -> ComputeUnit:
                 output = port.name if port.name == result.statement.target.name else output
     if not results:
         output = main.capabilities[0].statement.target.name
+    apart = dict(_apart(acg, unit, main.capabilities, results))
     for record in main.records:
         transfer = acg.transfer(record.stream)
         streams[record.name] = _flat(acg, unit, record.name, transfer, transfer.lanes)
-    return ComputeUnit(main, main.capabilities, results, tuple(streams.values()), partial, output)
+    return ComputeUnit(
+        main, main.capabilities, results, tuple(streams.values()), partial, output, apart
+    )
+
+
+def _apart(
+    acg: Acg, unit: ControlUnit, own: tuple[Capability, ...], results: tuple[Capability, ...]
+) -> Iterator[tuple[tuple[str, str], Stream]]:
+    for capability in own:
+        taken = {port.name for port in capability.ports}
+        after = [p for r in results for p in r.ports if p.name not in taken]
+        for port in (*capability.ports, *after):
+            name = port.partial or port.stream
+            if name and port.tile and acg.stream_memory(name).per:
+                yield (capability.name, port.name), _stream(acg, unit, port, name, capability)
 
 
 def _stream(acg: Acg, unit: ControlUnit, port: Port, name: str, capability: Capability) -> Stream:
@@ -281,6 +325,24 @@ def _stream(acg: Acg, unit: ControlUnit, port: Port, name: str, capability: Capa
     bytes_each = port.kinds[0].bytes
     strided_lanes = unit.register(f"{port.name}.lane_stride") is not None
     strided_words = unit.register(f"{port.name}.word_stride") is not None
+    if memory.per:
+        own = dict(zip(memory.per, memory.lanes_each, strict=True)).get(port.tile[-1], 1 << 30)
+        word = min(memory.word_bytes, min(elements[-1], own) * bytes_each)
+        starts, copies = instances_of(memory, port, capability, word)
+        lanes = int(np.prod(elements[:-1]))
+        return Stream(
+            port.name,
+            memory.name,
+            writes,
+            lanes,
+            len(starts) // lanes,
+            _loops(unit, port.name),
+            word,
+            strided_lanes,
+            strided_words,
+            starts,
+            copies,
+        )
     if not strided_lanes:
         words = int(np.prod(elements)) * bytes_each // memory.word_bytes
         return _flat(acg, unit, port.name, transfer, words)

@@ -21,8 +21,13 @@ def has_rows(acg: Acg, node: str, port: str, word_bytes: int) -> bool:
 
 
 def is_strided(acg: Acg, node: str, port: str) -> bool:
-    """Whether the lanes of a port have a stride of their own (else a beat is contiguous)."""
-    if any(p.dense for c in acg.compute(node).capabilities for p in c.ports if p.name == port):
+    """Whether the lanes of a port have a stride of their own, or memories of their own (else a beat
+    is contiguous)."""
+    ports = [p for c in acg.compute(node).capabilities for p in c.ports if p.name == port]
+    streams = [p.stream or p.spill for p in ports if p.stream or p.spill]
+    if any(acg.stream_memory(stream).per for stream in streams):
+        return True
+    if any(p.dense for p in ports):
         return False
     if acg.control is None:
         return True

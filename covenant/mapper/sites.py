@@ -319,13 +319,15 @@ def lane_size(
 
 
 def instance_axis(site: Site, axis: int, tile: Map[str, int], steps: Map[str, int]) -> int:
-    """Words (positions, where the axis is not the packed one) of an axis in one instance."""
+    """Words (positions, where the axis is not the packed one) of an axis in one instance, for whole
+    array steps: those of every turn, or all between the first and the last one."""
     index = site.operand.indices[axis]
-    spread = {d: each for d, _, each in site.lanes}
-    whole = {d: tile[d] for d in index.dims}
-    inside = {d: min(n, spread.get(d, n)) for d, n in whole.items()}
-    repeats = prod(-(-whole[d] // steps[d]) for d in index.dims if d in spread)
-    positions = min(index.span(whole), repeats * index.span(inside))
+    spread = {d: min(each, steps[d]) for d, _, each in site.lanes if d in index.dims}
+    turns = {d: -(-tile[d] // steps[d]) for d in spread}
+    plain = {d: tile[d] for d in index.dims}
+    inside = index.span({**plain, **spread})
+    hull = index.span({**plain, **{d: (turns[d] - 1) * steps[d] + n for d, n in spread.items()}})
+    positions = min(hull, prod(turns.values()) * inside)
     if axis != site.operand.packed_axis:
         return positions
     return -(-positions // site.operand.block(site.word_bytes))

@@ -217,6 +217,8 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
     masking = frozenset(t.name for t in acg.transfers if "tail" in t.abilities)
     grains = {d.name: _grain(placed, d.name, words, masking) for d in codelet.dims}
+    for lane in {d for site in found for d, _, _ in site.lanes if d}:
+        grains[lane] = lcm(grains[lane], steps[lane])  # a position stays with its instance
     shared = _shared(found, inner, codelet.extents)
     rows: dict[str, tuple[Row, ...]] = {}
     for dim in codelet.dims:

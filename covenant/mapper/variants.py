@@ -85,6 +85,8 @@ def _can_follow(acg: Acg, operand: Operand) -> bool:
     """Rows follow one another at the lanes' distance, or the stream jumps between them and rows can
     be as far apart as the banks want it; lanes behind the last row are masked."""
     abilities = acg.transfer(operand.stream).abilities
+    if acg.memory(operand.memory).per:  # a lane stays with its instance
+        return False
     if MASK not in abilities or not (rows_continue(operand) or WRAP in abilities):
         return False
     if rows_continue(operand):

@@ -197,6 +197,13 @@ def _instance_faults(
     memory = acg.memory(placement.memory)
     each = dict(zip(memory.per, memory.lanes_each, strict=True))
     lanes = {d: (capability.extents[c], each[c]) for c, d in step.dims if c in each}
+    for loop in (x for level in mapping.levels for x in level.loops):
+        whole = lanes.get(loop.dim, (1, 1))[0]
+        if loop.trips > 1 and loop.tile % whole:
+            yield (
+                f"tiles of {loop.tile} of '{loop.dim}' are no multiples of its {whole} lanes, "
+                f"which have '{memory.name}' each"
+            )
     word, words = acg.stream_memory(shape.stream).word_bytes, 1
     for index in shape.indices:
         visited = [_visited(resident[d], *lanes.get(d, (1, 1))) for d in index.dims]

@@ -51,7 +51,11 @@ def _ports(acg: Acg, step: StepBinding) -> tuple[Port, ...]:
 
 
 def _strided(acg: Acg, capability: Capability, port: str) -> bool:
-    if capability.port(port).dense:
+    own = capability.port(port)
+    stream = own.stream or own.spill
+    if stream and acg.stream_memory(stream).per:
+        return True
+    if own.dense:
         return False
     units = (
         [] if acg.control is None else [u for u in acg.control.units if capability.node in u.nodes]

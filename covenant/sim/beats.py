@@ -35,7 +35,7 @@ class Memories:
     def words(self, memory: str, addresses: Addresses, word_bytes: int) -> NDArray[np.int64]:
         """Word indices of byte addresses; JobError when one lies outside or between words."""
         node, array = self.nodes[memory], self.arrays[memory]
-        size = array.size if node.off_chip else node.address_bytes
+        size = array.size if node.off_chip else node.reach_bytes
         if addresses.size and (int(addresses.max()) + word_bytes > size):
             raise JobError(
                 f"address {int(addresses.max()):#x} lies outside memory '{memory}' of {size} bytes"
@@ -63,6 +63,10 @@ def read(
         live = addresses
     at = memories.words(stream.memory, live, stream.word_bytes)
     content = memories.view(stream.memory, stream.word_bytes)[at]
+    for far in stream.copies:
+        other = memories.words(stream.memory, live + far, stream.word_bytes)
+        if (memories.view(stream.memory, stream.word_bytes)[other] != content).any():
+            raise JobError(f"instances of '{stream.memory}' hold different '{stream.key}'")
     if masked:
         content[dead] = 0
     return content.reshape(*addresses.shape[:2], -1)

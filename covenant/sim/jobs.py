@@ -84,7 +84,7 @@ def run_tiles(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
             sources[port.name] = fields[port.name]
         elif port.name in reads and port.stream:
             dtype = dtype_of(port.kinds, registers, port.name)
-            stream = unit.stream(port.name)
+            stream = active(unit, port.name, registers)
             data = read(stream, registers, memories)
             shape = tuple(capability.extents[d] for d in port.tile)
             if stream.strided_lanes:
@@ -265,8 +265,10 @@ def _placed(
     live = (addresses >= 0) & (
         np.arange(stream.words) < registers.get(f"{stream.key}.run", 1 << 30)
     )
-    at = memories.words(stream.memory, addresses[live], stream.word_bytes)
-    return raw.reshape(-1, stream.lanes, stream.words, stream.word_bytes)[live], at
+    words = raw.reshape(-1, stream.lanes, stream.words, stream.word_bytes)[live]
+    to = np.concatenate([addresses[live] + far for far in (0, *stream.copies)])
+    at = memories.words(stream.memory, to, stream.word_bytes)
+    return np.tile(words, (1 + len(stream.copies), 1)), at
 
 
 def _subscripted(
@@ -283,7 +285,7 @@ def _resumed(unit: ComputeUnit, registers: Registers, memories: Memories, tiles:
     """Partial sums [tiles, axes of the target]."""
     capability = unit.selected(registers)
     port = capability.port(unit.partial)
-    content = read(unit.stream(unit.partial), registers, memories)
+    content = read(active(unit, unit.partial, registers), registers, memories)
     shape = tuple(capability.extents[d] for d in port.tile)
     return as_tiles(content, port.kinds[0], shape, tiles, unit.partial)
 

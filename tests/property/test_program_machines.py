@@ -18,6 +18,8 @@ from program_runs import Ready, differing, lowered
 from random_mappings import random_mapping
 
 ROUNDS = 3
+NEED_BIAS = ("simba_like", "eyeriss")
+"""Machines that add a bias where they rescale."""
 
 
 def _machine(name: str, random: Random) -> Acg:
@@ -27,6 +29,15 @@ def _machine(name: str, random: Random) -> Acg:
         sizes = {
             "memories__scratchpad__size": ["1KiB", "64KiB"],
             "memories__accumulator__size": ["512", "64KiB"],
+        }
+    elif name == "lanes":
+        sizes = {
+            "memories__inputs__size": ["64", "512"],
+            "memories__weights__size": ["64", "512"],
+            "memories__shared__size": ["1KiB", "16KiB"],
+            "kx": ["4", "8"],
+            "nw": ["1", "2", "4"],
+            "width": ["2", "4"],
         }
     else:
         return read_architecture(name)
@@ -39,12 +50,13 @@ def _layer(name: str, random: Random) -> Codelet:
         sizes = [random.randint(1, 40) for _ in range(3)]
         if name == "two_depths":
             return gemm(*sizes, batch=random.choice([1, 2]), wide=bias)
+        bias = bias or name in NEED_BIAS
         return plain_gemm(*sizes, bias=bias, zero=random.choice([0, 7]))
     kernel, stride = random.choice([1, 3]), random.choice([1, 2])
     shape = (random.randint(1, 20), random.randint(1, 36), random.randint(3, 8), kernel, stride)
     if name == "two_depths":
         return conv(*shape, batch=random.choice([1, 2]))
-    return plain_conv(*shape, bias=bias)
+    return plain_conv(*shape, bias=bias or name in NEED_BIAS)
 
 
 def _case(name: str, seed: int) -> tuple[Acg, Ready] | None:
@@ -60,7 +72,10 @@ def _case(name: str, seed: int) -> tuple[Acg, Ready] | None:
         raise
 
 
-@pytest.mark.parametrize("name", ["gemmini_like", "two_depths", "gemmini"])
+MACHINES = ["gemmini_like", "two_depths", "gemmini", "lanes", "simba_like", "eyeriss"]
+
+
+@pytest.mark.parametrize("name", MACHINES)
 def test_random_mapping_runs_in_program_order(name: str) -> None:
     done = 0
     for seed in range(10 * ROUNDS):

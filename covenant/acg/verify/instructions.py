@@ -127,7 +127,7 @@ def _extremes(register: Register, home: Memory | None) -> Iterator[tuple[int, st
     if register.reset:
         yield register.reset, f"the default {register.reset}"
     if home is not None and not home.off_chip:
-        yield home.address_bytes - home.word_bytes, f"the last address of '{home.name}'"
+        yield home.reach_bytes - home.word_bytes, f"the last address of '{home.name}'"
 
 
 def fits(field: Field, value: int) -> bool:

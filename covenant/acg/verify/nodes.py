@@ -202,14 +202,30 @@ def _check_dma_attributes(acg: Acg, transfer: Transfer, findings: Findings) -> N
         if used or written:
             message = f"`{key}` has no meaning for '{transfer.name}', which joins two memories"
             findings.report_key("ACG026", (*at, key), message, "remove it")
+    _check_granule(acg, transfer, findings)
     source = {memory.name: memory for memory in acg.memories}[transfer.source]
     possible = ("fill", "windows", "sums") if source.off_chip else ("fill", "sums")
     _check_abilities(transfer, possible, "a DMA into a memory", findings)
 
 
+def _check_granule(acg: Acg, transfer: Transfer, findings: Findings) -> None:
+    """Words are made of whole pieces; those of the cluster in `rtl/` are moved whole."""
+    path: Path = ("transfers", transfer.name, "granule")
+    if findings.places.node(*path) is None:
+        return
+    ends = [m for m in acg.memories if m.name in (transfer.source, transfer.target)]
+    odd = next((m for m in ends if not m.off_chip and m.word_bytes % transfer.granule), None)
+    if odd is not None:
+        message = f"words of '{odd.name}' have {odd.word_bytes} bytes, no multiple of the granule"
+        findings.report("ACG069", path, message, "write a divisor of the words")
+    elif acg.rtl:
+        message = f"the hardware moves whole words with '{transfer.name}'"
+        findings.report("ACG069", path, message, "remove it")
+
+
 def _check_stream_attributes(acg: Acg, transfer: Transfer, findings: Findings) -> None:
     at: Path = ("transfers", transfer.name)
-    for key in ("channels", "outstanding", "setup_cycles"):
+    for key in ("channels", "outstanding", "setup_cycles", "granule"):
         if findings.places.node(*at, key) is not None:
             message = f"`{key}` has no meaning for the stream '{transfer.name}'"
             findings.report_key("ACG026", (*at, key), message, "remove it")

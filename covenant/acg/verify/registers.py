@@ -223,7 +223,7 @@ def _check_addresses(acg: Acg, control: Control, findings: Findings) -> None:
         return
     value = writes.bit_field("value") if writes else None
     for memory in acg.memories if value else ():
-        if value and (memory.size_bytes - 1) >> value.width_bits:
+        if value and (memory.reach_bytes - 1) >> value.width_bits:
             message = (
                 f"addresses of '{memory.name}' do not fit the {value.width_bits} bits of 'value'"
             )

@@ -93,8 +93,8 @@ def _check_directions(acg: Acg, capability: Capability, port: Port, findings: Fi
 
 
 def _check_words(acg: Acg, capability: Capability, port: Port, findings: Findings) -> None:
-    """Beats are whole words, and a lane is whole words or a whole part of one; of a memory with
-    instances in each of them."""
+    """Beats are whole words, or a whole part of one where every step takes its own; and a lane is
+    whole words or a whole part of one; of a memory with instances in each of them."""
     streams = [s for s in (port.stream, port.partial, port.spill) if s]
     if not port.tile or not streams:
         return
@@ -109,6 +109,7 @@ def _check_words(acg: Acg, capability: Capability, port: Port, findings: Finding
         run = extents[port.tile[-1]] * dtype.bytes
         lane = f"{extents[port.tile[-1]]} x {dtype} = {run} bytes"
         result = port in capability.outputs
+        part = not capability.statement.reduction and word_bytes % (lanes * run) == 0
         if run % word_bytes and word_bytes % run:
             message = (
                 f"a lane of '{port.name}' is {lane}, which does not fill words of {word_bytes}"
@@ -123,7 +124,7 @@ def _check_words(acg: Acg, capability: Capability, port: Port, findings: Finding
             if not capability.statement.reduction:
                 repair += f", or add the register '{port.name}.word_stride'"
             findings.report("ACG041", path, message, repair)
-        elif not result and packed and (lanes * run) % word_bytes:
+        elif not result and packed and (lanes * run) % word_bytes and not part:
             message = f"a tile of '{port.name}' is {lanes * run} bytes, not whole words"
             findings.report("ACG041", path, message, f"make it a multiple of {word_bytes} bytes")
 
@@ -137,6 +138,9 @@ def _wide(acg: Acg, capability: Capability, port: str) -> bool:
 
 def _strided(acg: Acg, node: str, port: str) -> bool:
     """Whether the lanes of a port lie a register's stride apart, each in words of its own."""
+    ports = [p for c in acg.compute(node).capabilities for p in c.ports if p.name == port]
+    if any(acg.stream_memory(p.stream).per for p in ports if p.stream):
+        return True
     units = acg.control.units_of(node) if acg.control else ()
     return not units or any(unit.register(f"{port}.lane_stride") for unit in units)
 

@@ -71,8 +71,10 @@ def touched(unit: Dma | ComputeUnit, registers: Registers) -> Touched:
 
 
 def _whole(dma: Dma, registers: Registers, side: str, memory: str) -> Range:
-    """From the first to the last word of one side of a transfer."""
+    """From the first to the last word of one side of a transfer; in all instances of a memory."""
+    node = dma.source if side == "src" else dma.target
     found = dma.addresses(registers, side)
+    found = found % node.size_bytes if node.per else found
     return (memory, int(found.min()), int(found.max()) + dma.word_bytes)
 
 
@@ -82,7 +84,8 @@ def _hull(stream: Stream, registers: Registers, beats: int) -> Range:
     lane = registers[f"{stream.key}.lane_stride"] if stream.strided_lanes else 0
     word = registers[f"{stream.key}.word_stride"] if stream.strided_words else stream.word_bytes
     spans = [(b - 1) * s for b, s in zip(bounds, strides, strict=True)]
-    spans += [(stream.lanes - 1) * lane, (stream.words - 1) * word]
+    lanes, words = stream.inside
+    spans += [(lanes - 1) * lane, (words - 1) * word]
     first = registers[f"{stream.key}.base"] + sum(s for s in spans if s < 0)
     last = registers[f"{stream.key}.base"] + sum(s for s in spans if s > 0)
     return (stream.memory, first, last + stream.word_bytes)

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from covenant.acg.graph import Acg, Capability, Record
 from covenant.emit.steps import active, counters, ends_inside, expected_beats, record_reuse
 from covenant.emit.units import ComputeUnit, Dma, Registers, record_bytes
@@ -145,6 +147,8 @@ class Works:
     def _beat_cycles(self, unit: ComputeUnit, key: str, registers: Registers) -> int:
         """Cycles that a beat of a stream takes."""
         stream = active(unit, key, registers)
+        if stream.starts:
+            return 1  # every lane reads a memory of its own
         transfer = self._acg.transfer(transfer_of(unit, key))
         size = stream.lanes * stream.words * stream.word_bytes
         return max(1, -(-size // transfer.bytes_per_cycle))
@@ -214,6 +218,8 @@ def _far_side(dma: Dma, registers: Registers) -> tuple[int, int]:
     word, lanes = dma.word_bytes, max(1, dma.transfer.bytes_per_cycle // dma.word_bytes)
     bounds = [registers.get(f"bound[{i}]", 1) for i in range(dma.loops)] or [1]
     run = registers.get("run", 1)
+    if dma.target.per:
+        return _multicast(dma, registers)
     if registers.get("fill", 0):
         return -(-run * bounds[0] // lanes) * prod(bounds[1:]), 0
     if dma.windowed(registers):
@@ -225,6 +231,18 @@ def _far_side(dma: Dma, registers: Registers) -> tuple[int, int]:
     block = max(1, min(_BURST_BEATS, _BURST_BYTES // (lanes * word)))
     bursts = (end - 1) // block - first // block + 1
     return int((end - first).sum()), int(bursts.sum())
+
+
+def _multicast(dma: Dma, registers: Registers) -> tuple[int, int]:
+    """Bus beats of a transfer to instances of a memory, where a word that several want is sent
+    once, and cycles of its requests (0 for a fill)."""
+    lanes = max(1, dma.transfer.bytes_per_cycle // dma.word_bytes)
+    if registers.get("fill", 0):
+        places = np.unique(dma.addresses(registers, "dst") % dma.target.size_bytes)
+        return -(-places.size // lanes), 0
+    beats = np.unique(dma.addresses(registers, "src") // dma.word_bytes // lanes)
+    block = max(1, min(_BURST_BEATS, _BURST_BYTES // (lanes * dma.word_bytes)))
+    return beats.size, np.unique(beats // block).size
 
 
 def _exchange(capability: Capability, chained: Capability | None, beats: int) -> int:
