@@ -78,7 +78,12 @@ class Memory:
     @property
     def reach_bytes(self) -> int:
         """Bytes that a program can address: all views, all instances."""
-        return self.address_bytes * math.prod(self.grid)
+        return self.total_bytes * len(self.views)
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all instances."""
+        return self.size_bytes * math.prod(self.grid)
 
     def instance_stride(self, dim: str) -> int:
         """Bytes from an instance to the next one along a dim of `per`."""

@@ -221,7 +221,7 @@ class Replay:
         self._readable[words[self._scratch[words]]] = True
 
     def _history(self, memory: Memory) -> History | Written:
-        words = memory.reach_bytes // len(memory.views) // memory.word_bytes
+        words = memory.total_bytes // memory.word_bytes
         return Written(words) if self._in_order else History(words, self._engines.count)
 
     def _one_by_one(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
@@ -352,9 +352,7 @@ class Replay:
         when one lies outside."""
         words = rescaled(words, word_bytes, node.word_bytes)
         if words.size and (words[0] < 0 or words[-1] >= node.reach_bytes // node.word_bytes):
-            size = f"{node.size_bytes} bytes"
-            whole = f"{node.reach_bytes // node.size_bytes} x {size}" if node.per else size
-            self._find(f"{engine.name} leaves memory '{node.name}' of {whole}")
+            self._find(f"{engine.name} leaves memory '{node.name}' of {node.total_bytes} bytes")
             return words[:0]
         first_view = not words.size or words[-1] < node.size_bytes // node.word_bytes
         return words if first_view else node.places(words)

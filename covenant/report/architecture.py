@@ -60,8 +60,8 @@ def checked_text(result: Checked) -> str:
 
 
 def _unreached(acg: Acg) -> Iterator[str]:
-    """Transfers between memories that are wider than what they join."""
-    memories = {memory.name: memory for memory in acg.memories}
+    """Transfers between memories that are wider than what they join, of which there is one."""
+    memories = {memory.name: memory for memory in acg.memories if not memory.per}
     for transfer in acg.transfers:
         ends = memories.get(transfer.source), memories.get(transfer.target)
         if ends[0] and ends[0].read_bytes_per_cycle < transfer.bytes_per_cycle:

@@ -108,8 +108,7 @@ class Interpreter:
         """Programs one after the other on the same memories; each starts from reset registers."""
         random = np.random.default_rng(poison)
         arrays = {
-            m.name: random.integers(0, 256, m.reach_bytes // len(m.views), np.uint8)
-            for m in self._acg.on_chip
+            m.name: random.integers(0, 256, m.total_bytes, np.uint8) for m in self._acg.on_chip
         }
         arrays[self._off_chip] = dram.copy()
         memories = Memories(arrays, {m.name: m for m in self._acg.memories})
