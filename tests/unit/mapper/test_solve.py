@@ -15,9 +15,14 @@ from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError, ExitCode
 from covenant.mapper.cost import evaluate
+from covenant.mapper.feasibility import spaces_of
 from covenant.mapper.mapping import Status
+from covenant.mapper.model import build
+from covenant.mapper.operands import step_extents
 from covenant.mapper.solve import solve
+from covenant.mapper.streams import binding_of
 from covenant.mapper.verify import verify
+from machine_samples import machine, plain_conv
 from mapper_samples import conv, gemm, snax
 
 LAYERS = [conv(16, 24, 10), conv(8, 16, 9, 3, 2), gemm(33, 72, 40), gemm(1, 128, 96)]
@@ -112,9 +117,13 @@ def test_infeasible_size_is_one_the_architecture_takes() -> None:
 PROGRAM = """
 import json, sys
 sys.path[:0] = {paths!r}
+from machine_samples import machine, plain_conv
 from mapper_samples import conv, gemm, snax
 from covenant.mapper.printer import to_json
+from covenant.mapper.model import build
+from covenant.mapper.operands import step_extents
 from covenant.mapper.solve import solve
+from covenant.mapper.streams import binding_of
 for codelet in (conv(16, 24, 10), gemm(33, 72, 40)):
     tree = to_json(solve(codelet, snax(memories__l1__size="4KiB")))
     del tree["proof"]["solve_seconds"], tree["proof"]["first_seconds"]
@@ -137,3 +146,24 @@ def test_mapping_is_equal_whatever_the_hash_seed() -> None:
         for seed in ("0", "1", "77")
     }
     assert len(outputs) == 1
+
+
+def test_bindings_that_differ_where_it_does_not_matter_ask_the_same() -> None:
+    acg = machine("gemmini_like")  # one row per step: rows of an image do as well as columns
+    spaces = spaces_of(plain_conv(16, 32, 6), acg)
+    assert {s.binding.dim("m") for s in spaces} == {"oy", "ox"}
+    models = [build(s, s.memory.size_bytes // s.memory.word_bytes) for s in spaces]
+    assert len({model.question for model in models}) == 1
+    others = [build(s.even(), s.memory.size_bytes // s.memory.word_bytes) for s in spaces[:1]]
+    assert others[0].question != models[0].question
+
+
+def test_mappings_without_tails_have_whole_tiles_and_are_no_better() -> None:
+    codelet, acg = conv(16, 24, 10), snax(memories__l1__size="4KiB")
+    even, best = solve(codelet, acg, even=True), solve(codelet, acg)
+    assert even.proof.status is Status.OPTIMAL
+    assert even.proof.objective >= best.proof.objective
+    steps = step_extents(acg, codelet, binding_of(even))
+    for loop in even.levels[0].loops:
+        whole, tile = (-(-n // steps[loop.dim]) for n in (codelet.extents[loop.dim], loop.tile))
+        assert whole % tile == 0
