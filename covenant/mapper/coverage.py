@@ -101,9 +101,12 @@ def unsupported(codelet: Codelet, acg: Acg) -> CovenantError:
     why, repair = _lack(codelet, acg, candidates) or ("no node computes it", "")
     at = max((refusal.step for refusal in candidates.refusals), default=0)
     nearest = _nearest(acg, candidates, codelet, at)
-    span = Span(acg.file) if nearest is None else nearest.span
-    message = f"layer '{codelet.name}': {why}"
-    return fail("MAP001", message, span, repair, ExitCode.UNSUPPORTED)
+    span = Span(acg.file)
+    if nearest is not None and nearest.name in why:
+        span, own = nearest.span, (at, nearest.node, nearest.name)
+        refused = [r.why for r in candidates.refusals if (r.step, r.node, r.capability) == own]
+        why = "; ".join((why, *dict.fromkeys(refused[:1])))
+    return fail("MAP001", f"layer '{codelet.name}': {why}", span, repair, ExitCode.UNSUPPORTED)
 
 
 def _wrong_types(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[str, str]:

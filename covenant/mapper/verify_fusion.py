@@ -26,6 +26,8 @@ _Place = tuple[int, ...] | None
 
 def fusion_faults(codelet: Codelet, fused: Codelet) -> Iterator[str]:
     """Whether a fused codelet sums the products of the layer, at some of its results."""
+    if fused == codelet:
+        return
     own = {t.name: t for t in codelet.tensors}
     for tensor in fused.tensors:
         shape = tensor.source.shape if tensor.source is not None else tensor.shape
