@@ -6,6 +6,7 @@ In: text of one YAML scalar. Out: integers and tuples; `NotationError` says what
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from covenant.core.expression import ExpressionError, Statement, parse_statement
@@ -80,6 +81,26 @@ class RegisterForm:
     reset: int = 0
     maximum: int | None = None
     fixed: bool = False
+
+
+def in_ranges(quantities: Iterable[str]) -> list[str]:
+    """Names as a file may write them, with indices that follow one another in one: `bound[0..3]`;
+    every name where its first index stood."""
+    found: dict[str, list[int]] = {}
+    for quantity in quantities:
+        name, _, index = quantity.removesuffix("]").partition("[")
+        found.setdefault(name, []).extend([int(index)] if index else [])
+    texts: list[str] = []
+    for name, indices in found.items():
+        texts += [name] if not indices else []
+        parts: list[list[int]] = []
+        for i in sorted(indices):
+            if parts and i == parts[-1][1] + 1:
+                parts[-1][1] = i
+            else:
+                parts.append([i, i])
+        texts += [f"{name}[{a}]" if a == b else f"{name}[{a}..{b}]" for a, b in parts]
+    return texts
 
 
 def parse_register(text: str) -> tuple[RegisterForm, ...]:

@@ -5,6 +5,7 @@ In: `ModelMapping`, `ModelRun`. Out: lines of text without colour; rich draws th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
@@ -201,7 +202,8 @@ def drawn(table: Table) -> str:
 def _failures(errors: Sequence[tuple[str, CovenantError | None]]) -> Iterator[str]:
     for name, error in errors:
         if error is not None:
-            codes = ", ".join(d.code for d in error.diagnostics)
+            counts = Counter(d.code for d in error.diagnostics)
+            codes = ", ".join(f"{c} x{n}" if n > 1 else c for c, n in counts.items())
             yield f"not run: {name} ({codes}); see the error above"
 
 

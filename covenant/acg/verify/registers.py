@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Capability, Port, Transfer
+from covenant.acg.notation import in_ranges
 from covenant.acg.places import Path
 from covenant.acg.verify.findings import Findings
 from covenant.acg.verify.streams import record_of
@@ -172,6 +173,7 @@ def _check_quantities(unit: ControlUnit, words: Vocabulary, findings: Findings) 
     lacking = {q: reason for q, reason in words.needed.items() if q not in seen}
     for reason in dict.fromkeys(lacking.values()):
         quantities = [quantity for quantity, why in lacking.items() if why == reason]
+        quantities = in_ranges(quantities)
         names = ", ".join(f"'{quantity}'" for quantity in quantities)
         message = f"unit '{unit.name}' has no register for {names}; {reason}"
         repair = "add " + ", ".join(f"`- {quantity}`" for quantity in quantities)
@@ -183,9 +185,15 @@ def _similar(quantity: str, words: Vocabulary) -> str:
     prefix = quantity.partition(".")[0] + "."
     same = [word for word in words.known if word.startswith(prefix)]
     if same or "." not in quantity:
-        return did_you_mean(quantity, same or words.known)
+        return _meant(quantity, same or words.known)
     ports = {word.partition(".")[0] for word in words.known if "." in word}
     return f"no stream describes '{prefix[:-1]}'; {did_you_mean(prefix[:-1], ports)}"
+
+
+def _meant(quantity: str, words: list[str]) -> str:
+    """The closest quantity, else all of them, loops in one."""
+    found = did_you_mean(quantity, words)
+    return "known: " + ", ".join(in_ranges(sorted(words))) if found.startswith("known") else found
 
 
 def _other_index(quantity: str, words: Vocabulary) -> str:

@@ -93,10 +93,11 @@ class Works:
 
     def _transferred(self, dma: Dma, registers: Registers) -> Transferred:
         beats, bursts = _far_side(dma, registers)
-        far = dma.source if dma.loads else dma.target
+        far = dma.source if dma.loads or dma.target.per else dma.target
         wait = bursts * far.latency_cycles if dma.loads else 0
         width = dma.transfer.bytes_per_cycle
-        rate = (far.read_bytes_per_cycle if dma.loads else far.write_bytes_per_cycle) or width
+        reads = far is dma.source
+        rate = (far.read_bytes_per_cycle if reads else far.write_bytes_per_cycle) or width
         cycles = max(beats, -(-beats * width // rate), -(-wait // max(1, dma.transfer.outstanding)))
         lanes = self._banks.transfer(dma, registers) if self._banks else ()
         traffic = PathTraffic(lanes, dma.loads, beats, cycles)

@@ -10,6 +10,7 @@ from covenant.acg.notation import (
     FieldForm,
     NotationError,
     RegisterForm,
+    in_ranges,
     parse_condition,
     parse_field,
     parse_range,
@@ -45,6 +46,11 @@ def test_register_range_stands_for_one_register_each() -> None:
     )
     assert parse_register("lo = -128") == (RegisterForm("lo", -128),)
     assert parse_register("x.tail = 0xff") == (RegisterForm("x.tail", 255),)
+
+
+def test_names_of_loops_are_written_as_ranges() -> None:
+    names = ["a.base", "bound[2]", "bound[0]", "lo", "bound[1]", "bound[4]"]
+    assert in_ranges(names) == ["a.base", "bound[0..2]", "bound[4]", "lo"]
 
 
 def test_register_has_a_largest_or_a_fixed_value() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import chain
 from covenant import pipeline
-from covenant.core.diagnostics import ExitCode, Span, fail
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 from covenant.mapper.mapping import Goal, Status
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 from covenant.report.summary import bound_sentence, mapping_json, run_json
@@ -88,6 +88,9 @@ def test_layer_that_failed_stays_in_text_document_and_exit_code(mapping: ModelMa
     first, second, _ = mapping.layers
     some = _only(mapping, _failed(first), second)
     assert "not run: first (MAP002); see the error above" in mapping_text(some, details=False)
+    often = replace(_failed(first), error=CovenantError([*TOO_SMALL.diagnostics] * 3))
+    text = mapping_text(_only(mapping, often, second), details=False)
+    assert "not run: first (MAP002 x3); see the error above" in text
     assert some.exit_code == ExitCode.INFEASIBLE
     document = mapping_json(some)
     assert document["layers"][0] == {
