@@ -163,6 +163,8 @@ def _control(
             unit=form.unit or "",
             sets=tuple(form.sets.items()),
             after=tuple(form.after),
+            writes=tuple(form.writes),
+            starts=tuple(form.starts),
         )
         for name, form in control.mnemonics.items()
     )

@@ -39,11 +39,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Mnemonic:
-    """An instruction form. `effect`: write, add, reverse_subtract, launch, post, loop, halt, start.
+    """An instruction form. `effect`: write, write_high, add, reverse_subtract, launch, post, loop,
+    halt, start.
 
     unit: the unit whose registers its fields are ("" for a form whose fields are roles such as
     `register` and `value`); effect `write` only writes them, `launch` also starts the unit. sets:
     further registers it writes, with constants. after: forms that stand before it in every launch.
+    writes, starts: of a form of roles, the kinds of registers it writes (the last part of their
+    names, without an index) and the units it starts; () for all.
     """
 
     name: str
@@ -53,6 +56,14 @@ class Mnemonic:
     unit: str = ""
     sets: tuple[tuple[str, int], ...] = ()
     after: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+
+    def numbered(self, unit: ControlUnit) -> tuple[Register, ...]:
+        """Registers of a unit that it can write, by their number in its words."""
+        if not self.writes:
+            return unit.registers
+        return tuple(r for r in unit.registers if kind_of(r.quantity) in self.writes)
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -156,6 +167,24 @@ class Control:
         """The first mnemonic with that effect that belongs to no unit, None when there is none."""
         return next((m for m in self.mnemonics if m.effect == effect and not m.unit), None)
 
+    def form(self, effect: str, unit: ControlUnit, quantity: str = "") -> Mnemonic | None:
+        """The first form of roles with an effect that applies to a register of a unit, or to the
+        unit, None when there is none."""
+        for each in self.mnemonics:
+            if each.effect != effect or each.unit:
+                continue
+            kinds = not quantity or not each.writes or kind_of(quantity) in each.writes
+            if kinds and (not each.starts or unit.name in each.starts):
+                return each
+        return None
+
+    @property
+    def low_bits(self) -> int:
+        """Bits of a register that `write` gives, where `write_high` gives the others; else 0."""
+        high, low = self.mnemonic("write_high"), self.mnemonic("write")
+        value = low.bit_field("value") if high and low else None
+        return value.width_bits if value else 0
+
     def unit(self, name: str) -> ControlUnit:
         """The unit of that name; KeyError when absent."""
         return {unit.name: unit for unit in self.units}[name]
@@ -164,3 +193,8 @@ class Control:
         """Units whose launch starts a node, by channel for a DMA."""
         units = (unit for unit in self.units if node in unit.nodes)
         return tuple(sorted(units, key=lambda unit: unit.channel))
+
+
+def kind_of(quantity: str) -> str:
+    """The kind of a register: `stride` of `a.stride[0]`."""
+    return quantity.rpartition(".")[2].partition("[")[0]

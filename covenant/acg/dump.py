@@ -142,6 +142,7 @@ def _control(control: Control) -> Section:
             **_given(unit=form.unit),
             "fields": {field.name: _field(field) for field in form.fields},
             **_given(sets=dict(form.sets), after=form.after),
+            **_given(writes=form.writes, starts=form.starts),
         }
         for form in control.mnemonics
     }

@@ -81,7 +81,9 @@ DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
 Ability = Literal["fill", "windows", "sums", "tail", "wrap"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
 Stall = Literal["none", "launch", "write", "barrier"]
-Effect = Literal["write", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"]
+Effect = Literal[
+    "write", "write_high", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"
+]
 Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[\d+\])?$", max_length=64)]
 CText = Annotated[str, Field(min_length=1, max_length=400)]
 
@@ -270,7 +272,8 @@ class MnemonicSection(Section):
     writes."""
 
     effect: Effect = Field(
-        description="what the instruction does; `start`: issued once when a program starts"
+        description="what the instruction does; `start`: issued once when a program starts; "
+        "`write_high`: the bits of a register above those that `write` gives (with their sign)"
     )
     unit: Name | None = Field(
         None, description="unit whose registers it writes, and which it starts if it is a `launch`"
@@ -285,6 +288,12 @@ class MnemonicSection(Section):
     after: list[Name] = Field(
         [], description="instructions of the unit that stand right before it in every launch"
     )
+    writes: list[Name] = Field(
+        [],
+        description="without `unit`: kinds of registers it writes (`base`, `stride`, `bound`, …), "
+        "which its field `register` counts; default: all",
+    )
+    starts: list[Name] = Field([], description="without `unit`: units it starts; default: all")
 
 
 class UnitSection(Section):

@@ -21,6 +21,7 @@ from covenant.emit.program import (
     Operation,
     ReverseSubtract,
     Write,
+    WriteHigh,
 )
 from covenant.emit.selection import select
 
@@ -60,6 +61,7 @@ class RegisterFile:
         effects = {m.effect for m in control.mnemonics}
         self._adds = "add" in effects
         self._subtracts = "reverse_subtract" in effects
+        self._low = control.low_bits
         self._bits = _value_bits(control)
         self._control = control
         self._units = {u.name: u for u in control.units if control.forms(u.name)}
@@ -78,14 +80,13 @@ class RegisterFile:
         if invocation.quantities is not shadow.quantities:
             values = shadow.values
             for quantity, value in invocation.quantities:
-                if values.get(quantity) != value:
-                    result.append(Write(unit, quantity, self._wrap(value)))
+                old = values.get(quantity)
+                if old != value:
+                    result += self._written(unit, quantity, value, old)
                     values[quantity] = value
             shadow.quantities = invocation.quantities
         for address in invocation.addresses:
-            operation = self._move(shadow, unit, address)
-            if operation is not None:
-                result.append(operation)
+            result += self._move(shadow, unit, address)
         result.append(Launch(unit, invocation.waits, invocation.posts))
         return result
 
@@ -150,21 +151,37 @@ class RegisterFile:
     def _kept(shadow: _Shadow, quantity: str) -> int:
         return shadow.values.get(quantity, shadow.defaults[quantity])
 
-    def _move(self, shadow: _Shadow, unit: str, address: Address) -> Operation | None:
+    def _written(self, unit: str, quantity: str, value: int, old: int | None) -> list[Operation]:
+        """A register of known or unknown contents set to a value: by its low bits, which carry
+        their sign, by the bits above them, or by both."""
+        value = self._wrap(value)
+        low = self._low
+        if not low:
+            return [Write(unit, quantity, value)]
+        half = 1 << (low - 1)
+        lowest = (value + half) % (2 * half) - half
+        upper = WriteHigh(unit, quantity, value >> low, low)
+        if lowest == value:
+            return [Write(unit, quantity, value)]
+        if old is not None and not (old ^ value) & 2 * half - 1:
+            return [upper]
+        return [Write(unit, quantity, lowest), upper]
+
+    def _move(self, shadow: _Shadow, unit: str, address: Address) -> list[Operation]:
         quantity, value = address.quantity, address.value
         old = shadow.values.get(quantity)
         before = shadow.addresses.get(quantity)
         shadow.values[quantity] = value
         shadow.addresses[quantity] = address
         if old == value:
-            return None
+            return []
         if old is None or before is None or before.buffer != address.buffer:
-            return Write(unit, quantity, self._wrap(value))
+            return self._written(unit, quantity, value, old)
         if before.slot != address.slot and self._subtracts:
-            return ReverseSubtract(unit, quantity, self._wrap(value + old))
+            return [ReverseSubtract(unit, quantity, self._wrap(value + old))]
         if before.slot == address.slot and self._adds:
-            return Add(unit, quantity, self._wrap(value - old))
-        return Write(unit, quantity, self._wrap(value))
+            return [Add(unit, quantity, self._wrap(value - old))]
+        return self._written(unit, quantity, value, old)
 
     def _wrap(self, value: int) -> int:
         """Two's complement in the width of the value field."""
@@ -234,8 +251,10 @@ def _reset(unit: ControlUnit) -> dict[str, int]:
 
 
 def _value_bits(control: Control) -> int:
-    for mnemonic in control.mnemonics:
-        for bits in mnemonic.fields:
-            if mnemonic.effect == "write" and bits.name == "value":
-                return bits.high - bits.low + 1
-    return control.word_bits
+    """Bits of a register that words give, at once or in two parts."""
+    found = 0
+    for effect in ("write", "write_high"):
+        form = control.mnemonic(effect)
+        value = form.bit_field("value") if form else None
+        found += value.width_bits if value else 0
+    return found or control.word_bits

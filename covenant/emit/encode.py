@@ -24,6 +24,7 @@ from covenant.emit.program import (
     Post,
     ReverseSubtract,
     Write,
+    WriteHigh,
     count_words,
     depth,
 )
@@ -107,6 +108,8 @@ def _effect(operation: Operation) -> str:
     match operation:
         case Write():
             return "write"
+        case WriteHigh():
+            return "write_high"
         case Add():
             return "add"
         case ReverseSubtract():
@@ -129,9 +132,8 @@ class _Encoder:
     def __init__(self, control: Control) -> None:
         self.control = control
         self.units = {u.name: u for u in control.units}
-        self.indices = {u.name: {r.quantity: r.index for r in u.registers} for u in control.units}
         self.bits = {name: 1 << i for i, name in enumerate(control.semaphores)}
-        self.mnemonics = {m.effect: m for m in reversed(control.mnemonics) if not m.unit}
+        self.numbers: dict[tuple[str, str], dict[str, int]] = {}
         self.known: dict[Operation, int] = {}
 
     def append(self, words: list[int], operations: Sequence[Operation]) -> None:
@@ -149,15 +151,8 @@ class _Encoder:
         if isinstance(operation, Instruction):
             return encode_instruction(operation, self.control)
         effect = _effect(operation)
-        mnemonic = self.mnemonics.get(effect)
-        if mnemonic is None:
-            raise fail(
-                "EMI002",
-                f"the program needs a mnemonic with the effect '{effect}', there is none",
-                self.control.span,
-                f"add one under control.mnemonics: name: {{effect: {effect}, fields: …}}",
-            )
-        values = self.values(operation)
+        mnemonic = self.form(effect, operation)
+        values = self.values(operation, mnemonic)
         word = 0
         for field in mnemonic.fields:
             if field.constant is not None:
@@ -173,16 +168,35 @@ class _Encoder:
             )
         return word
 
-    def values(self, operation: Operation) -> dict[str, int]:
+    def form(self, effect: str, operation: Operation) -> Mnemonic:
+        """The form of an operation; EMI002 when there is none."""
+        match operation:
+            case Write() | WriteHigh() | Add() | ReverseSubtract():
+                found = self.control.form(effect, self.unit(operation.unit), operation.register)
+            case Launch():
+                found = self.control.form(effect, self.unit(operation.unit))
+            case _:
+                found = self.control.mnemonic(effect)
+        if found is not None:
+            return found
+        raise fail(
+            "EMI002",
+            f"the program needs a mnemonic with the effect '{effect}', there is none",
+            self.control.span,
+            f"add one under control.mnemonics: name: {{effect: {effect}, fields: …}}",
+        )
+
+    def values(self, operation: Operation, mnemonic: Mnemonic) -> dict[str, int]:
         match operation:
             case (
                 Write(unit, name, value)
+                | WriteHigh(unit, name, value)
                 | Add(unit, name, value)
                 | ReverseSubtract(unit, name, value)
             ):
                 return {
                     "unit": self.unit(unit).id,
-                    "register": self.register(unit, name),
+                    "register": self.register(unit, name, mnemonic),
                     "value": value,
                 }
             case Instruction():
@@ -209,14 +223,18 @@ class _Encoder:
             )
         return self.units[name]
 
-    def register(self, unit: str, quantity: str) -> int:
-        found = self.indices[unit].get(quantity)
+    def register(self, unit: str, quantity: str, mnemonic: Mnemonic) -> int:
+        key = (mnemonic.name, unit)
+        if key not in self.numbers:
+            own = mnemonic.numbered(self.units[unit])
+            self.numbers[key] = {r.quantity: number for number, r in enumerate(own)}
+        found = self.numbers[key].get(quantity)
         if found is None:
             raise fail(
                 "EMI002",
                 f"unit '{unit}' has no register for '{quantity}'",
                 self.units[unit].span,
-                did_you_mean(quantity, self.indices[unit]),
+                did_you_mean(quantity, self.numbers[key]),
             )
         return found
 
@@ -265,9 +283,6 @@ class _Decoder:
     def __init__(self, control: Control) -> None:
         self.control = control
         self.units = {u.id: u for u in control.units}
-        self.quantities = {
-            u.name: {r.index: r.quantity for r in u.registers} for u in control.units
-        }
         self.forms = [_form(m) for m in control.mnemonics]
         self.known: dict[int, Operation] = {}
 
@@ -311,11 +326,14 @@ class _Decoder:
         fields = _fields(form, word)
         match form.mnemonic.effect:
             case "write":
-                return Write(*self.register(index, fields))
+                return Write(*self.register(index, fields, form.mnemonic))
+            case "write_high":
+                low_bits = self.control.low_bits
+                return WriteHigh(*self.register(index, fields, form.mnemonic), low_bits)
             case "add":
-                return Add(*self.register(index, fields))
+                return Add(*self.register(index, fields, form.mnemonic))
             case "reverse_subtract":
-                return ReverseSubtract(*self.register(index, fields))
+                return ReverseSubtract(*self.register(index, fields, form.mnemonic))
             case "launch":
                 waits = self.names(index, fields.get("wait", 0))
                 posts = self.names(index, fields.get("post", 0))
@@ -337,12 +355,14 @@ class _Decoder:
             raise self.bad(index, f"no unit has the id {number}")
         return self.units[number]
 
-    def register(self, index: int, fields: dict[str, int]) -> tuple[str, str, int]:
-        unit = self.unit(index, fields)
-        quantity = self.quantities[unit.name].get(fields["register"])
-        if quantity is None:
-            raise self.bad(index, f"unit '{unit.name}' has no register {fields['register']}")
-        return unit.name, quantity, fields["value"]
+    def register(
+        self, index: int, fields: dict[str, int], mnemonic: Mnemonic
+    ) -> tuple[str, str, int]:
+        unit, number = self.unit(index, fields), fields["register"]
+        own = mnemonic.numbered(unit)
+        if number >= len(own):
+            raise self.bad(index, f"unit '{unit.name}' has no register {number}")
+        return unit.name, own[number].quantity, fields["value"]
 
     def names(self, index: int, mask: int) -> tuple[str, ...]:
         if mask >> len(self.control.semaphores):

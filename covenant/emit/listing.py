@@ -18,6 +18,7 @@ from covenant.emit.program import (
     Program,
     ReverseSubtract,
     Write,
+    WriteHigh,
     count_words,
 )
 
@@ -34,6 +35,8 @@ def show_operation(operation: Operation) -> str:
     match operation:
         case Write(unit, register, value):
             return f"set    {unit}.{register} = {value}"
+        case WriteHigh(unit, register, value, low):
+            return f"high   {unit}.{register} = {value} << {low}"
         case Add(unit, register, value):
             return f"add    {unit}.{register} += {value}"
         case ReverseSubtract(unit, register, value):

@@ -53,6 +53,20 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteHigh:
+    """Register = value above its `low_bits` lowest bits, which stay."""
+
+    unit: str
+    register: str
+    value: int
+    low_bits: int
+
+    def over(self, old: int) -> int:
+        """The register after, from what it was."""
+        return self.value << self.low_bits | old & (1 << self.low_bits) - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Add:
     """Register = register + value."""
 
@@ -115,7 +129,9 @@ class Halt:
     """Wait until every unit is idle, then stop."""
 
 
-Operation: TypeAlias = Write | Add | ReverseSubtract | Launch | Instruction | Post | Loop | Halt
+Operation: TypeAlias = (
+    Write | WriteHigh | Add | ReverseSubtract | Launch | Instruction | Post | Loop | Halt
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from covenant.emit.program import (
     Post,
     ReverseSubtract,
     Write,
+    WriteHigh,
 )
 from covenant.emit.steps import active, adds, expected_beats
 from covenant.emit.units import ComputeUnit, Dma, Registers, Stream, read_unit
@@ -147,6 +148,9 @@ class Replay:
         match operation:
             case Write(unit, register, value):
                 self._shadows[unit][register] = value
+            case WriteHigh(unit, register):
+                own = self._shadows[unit]
+                own[register] = _signed(operation.over(own[register]))
             case Add(unit, register, value):
                 self._shadows[unit][register] = _signed(self._shadows[unit][register] + value)
             case ReverseSubtract(unit, register, value):
@@ -225,8 +229,7 @@ class Replay:
         return Written(words) if self._in_order else History(words, self._engines.count)
 
     def _one_by_one(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
-        """A launch of a machine without semaphores: what is touched follows from its registers
-        without addresses, and is worked out once."""
+        """A launch in program order: what it touches follows from its registers, once for all."""
         key = launch.unit, tuple([registers[q] for q in self._sizes[launch.unit]])
         uses = self._uses.get(key)
         if uses is None:
@@ -242,9 +245,8 @@ class Replay:
         node takes launches in order, and ends after the readers of its own."""
         count = len(unit.capabilities)
         if not 0 <= registers.get("function", 0) < count:
-            self._find(
-                f"{launch.unit}.function is {registers['function']}, below {count} is needed"
-            )
+            found = registers["function"]
+            self._find(f"{launch.unit}.function is {found}, below {count} is needed")
             return
         if self._in_order:
             self._one_by_one(launch, unit, registers)
@@ -308,8 +310,7 @@ class Replay:
         start: Clock,
         order: tuple[int, bool],
     ) -> None:
-        """Record what a stream reads or writes. order: the reader that a writer follows word by
-        word, whether all words read must come from one job."""
+        """Record a stream. order: the reader a writer follows, whether words come from one job."""
         stream = used = use.stream
         base = registers[f"{used.key}.base"]
         words = self._accesses.words(use.shape, base, used.word_bytes)
@@ -348,8 +349,7 @@ class Replay:
             self._find(f"{engine.name} {_RACES[race.kind].format(where, other)}")
 
     def _places(self, engine: Engine, node: Memory, words: Words, word_bytes: int) -> Words:
-        """Places of sorted words of so many bytes, in words of the memory; none, and a finding,
-        when one lies outside."""
+        """Sorted words of so many bytes as words of the memory; none, and a finding, outside."""
         words = rescaled(words, word_bytes, node.word_bytes)
         if words.size and (words[0] < 0 or words[-1] >= node.reach_bytes // node.word_bytes):
             self._find(f"{engine.name} leaves memory '{node.name}' of {node.total_bytes} bytes")

@@ -180,6 +180,10 @@ def _control(acg: Acg, roles: _Roles) -> list[str]:
     places: dict[str, int | str] = {}
     fields: dict[str, tuple[int, int]] = {}
     for mnemonic in control.mnemonics:
+        if mnemonic.effect not in _EFFECTS or mnemonic.writes or mnemonic.starts:
+            message = f"the cluster has no instruction such as '{mnemonic.name}'"
+            repair = "take the mnemonics of a shipped cluster"
+            raise error(acg, message, repair, mnemonic.span)
         for field in mnemonic.fields:
             place = (field.low, field.high - field.low + 1)
             if field.constant is not None:

@@ -29,6 +29,7 @@ from covenant.emit.program import (
     Post,
     ReverseSubtract,
     Write,
+    WriteHigh,
     steps,
 )
 from covenant.emit.program import expand as expand_operations
@@ -147,6 +148,9 @@ class Interpreter:
         match operation:
             case Write(unit, register, value):
                 state.shadows[unit][register] = _signed(value)
+            case WriteHigh(unit, register):
+                old = state.shadows[unit][register]
+                state.shadows[unit][register] = _signed(operation.over(old))
             case Add(unit, register, value):
                 state.shadows[unit][register] = _signed(state.shadows[unit][register] + value)
             case ReverseSubtract(unit, register, value):

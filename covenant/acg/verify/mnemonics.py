@@ -5,7 +5,7 @@ In: a graph whose references resolve. Out: findings ACG050 to ACG055.
 
 from __future__ import annotations
 
-from covenant.acg.control import Control, Field, Mnemonic
+from covenant.acg.control import Control, ControlUnit, Field, Mnemonic, kind_of
 from covenant.acg.graph import Acg
 from covenant.acg.places import Path
 from covenant.acg.verify.findings import Findings
@@ -13,6 +13,7 @@ from covenant.core.diagnostics import did_you_mean
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "write": ("unit", "register", "value"),
+    "write_high": ("unit", "register", "value"),
     "add": ("unit", "register", "value"),
     "reverse_subtract": ("unit", "register", "value"),
     "launch": ("unit",),
@@ -36,6 +37,7 @@ def check_mnemonics(acg: Acg, findings: Findings) -> None:
     for mnemonic in control.mnemonics:
         _check_bits(control, mnemonic, findings)
         _check_fields(mnemonic, findings)
+        _check_choice(control, mnemonic, findings)
     for index, mnemonic in enumerate(control.mnemonics):
         for other in control.mnemonics[:index]:
             if not _distinct(mnemonic, other) and not _refines(other, mnemonic):
@@ -88,6 +90,26 @@ def _check_fields(mnemonic: Mnemonic, findings: Findings) -> None:
             findings.report_key("ACG052", _path(mnemonic, "fields", field.name), message, repair)
 
 
+def _check_choice(control: Control, mnemonic: Mnemonic, findings: Findings) -> None:
+    """Forms for some registers or some units name what there is."""
+    moves = "register" in NEEDED[mnemonic.effect] and not mnemonic.unit
+    kinds = [kind_of(r.quantity) for unit in control.units for r in unit.registers]
+    for key, given, known, applies in (
+        ("writes", mnemonic.writes, kinds, moves),
+        ("starts", mnemonic.starts, [u.name for u in control.units], not mnemonic.unit),
+    ):
+        if given and not (applies and (key == "writes" or mnemonic.effect == "launch")):
+            message = f"`{key}` has no meaning for '{mnemonic.name}'"
+            findings.report_key("ACG066", _path(mnemonic, key), message, "remove it")
+            continue
+        for index, name in enumerate(given):
+            if name not in known:
+                what = "kind of register" if key == "writes" else "unit"
+                message = f"'{name}' is no {what}"
+                repair = did_you_mean(name, dict.fromkeys(known))
+                findings.report("ACG066", (*_path(mnemonic, key), index), message, repair)
+
+
 def _constant_bits(mnemonic: Mnemonic) -> dict[int, int]:
     """Value of every bit that is constant."""
     return {
@@ -117,6 +139,8 @@ def _check_effects(control: Control, findings: Findings) -> None:
         if control.mnemonic(effect) is None and (plain or effect == "halt"):
             message = f"no mnemonic has the effect '{effect}'"
             findings.report_key("ACG055", path, message, f"add one with `effect: {effect}`")
+    for unit in plain:
+        _check_reached(control, unit, findings)
     loop = control.mnemonic("loop")
     if control.loop_depth and loop is None:
         message = f"loop_depth is {control.loop_depth}, but no mnemonic has the effect 'loop'"
@@ -125,3 +149,21 @@ def _check_effects(control: Control, findings: Findings) -> None:
     if loop is not None and not control.loop_depth:
         message = f"'{loop.name}' loops, but loop_depth is 0"
         findings.report_key("ACG055", _path(loop), message, "write `loop_depth: 4`, or remove it")
+
+
+def _check_reached(control: Control, unit: ControlUnit, findings: Findings) -> None:
+    """Forms that apply to some units and registers only leave none out."""
+    at: Path = ("control", "units", unit.name)
+    if control.mnemonic("launch") is not None and control.form("launch", unit) is None:
+        message = f"no instruction launches unit '{unit.name}'"
+        findings.report_key("ACG067", at, message, f"add {unit.name} to `starts` of one of them")
+    for effect in ("write", "write_high"):
+        if control.mnemonic(effect) is None:
+            continue
+        for register in unit.registers:
+            if not register.fixed and control.form(effect, unit, register.quantity) is None:
+                message = f"no instruction with `effect: {effect}` writes '{register.quantity}' of "
+                kind = kind_of(register.quantity)
+                repair = f"add {kind} to `writes` of one of them"
+                path = (*at, "registers", register.quantity)
+                findings.report("ACG067", path, f"{message}unit '{unit.name}'", repair)

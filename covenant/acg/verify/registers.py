@@ -210,29 +210,34 @@ def _check_widths(control: Control, unit: ControlUnit, findings: Findings) -> No
             continue
         if control.forms(unit.name):
             continue
-        if (len(unit.registers) - 1) >> index_field.width_bits > 0:
+        own = mnemonic.numbered(unit)
+        if (len(own) - 1) >> index_field.width_bits > 0:
             bits = index_field.width_bits
-            message = f"{len(unit.registers)} registers do not fit the {bits} bits of 'register'"
+            message = f"{len(own)} registers do not fit the {bits} bits of 'register'"
             findings.report_key("ACG057", at, message, f"declare at most {1 << bits}")
-        for register in unit.registers:
-            low, high = -(1 << value_field.width_bits - 1), (1 << value_field.width_bits) - 1
+        width = value_bits(control)
+        for register in own:
+            low, high = -(1 << width - 1), (1 << width) - 1
             if not low <= register.reset <= high:
-                message = (
-                    f"{register.reset} does not fit the {value_field.width_bits} bits of 'value'"
-                )
+                message = f"{register.reset} does not fit the {width} bits of 'value'"
                 findings.report(
                     "ACG064", (*at, register.quantity), message, f"write at most {high}"
                 )
+
+
+def value_bits(control: Control) -> int:
+    """Bits that words give a register, at once or in two parts."""
+    forms = [control.mnemonic(effect) for effect in ("write", "write_high")]
+    values = [form.bit_field("value") for form in forms if form]
+    return sum(value.width_bits for value in values if value)
 
 
 def _check_addresses(acg: Acg, control: Control, findings: Findings) -> None:
     writes = control.mnemonic("write")
     if all(control.forms(unit.name) for unit in control.units):
         return
-    value = writes.bit_field("value") if writes else None
-    for memory in acg.memories if value else ():
-        if value and (memory.reach_bytes - 1) >> value.width_bits:
-            message = (
-                f"addresses of '{memory.name}' do not fit the {value.width_bits} bits of 'value'"
-            )
+    width = value_bits(control) if writes else 0
+    for memory in acg.memories if width else ():
+        if (memory.reach_bytes - 1) >> width:
+            message = f"addresses of '{memory.name}' do not fit the {width} bits of 'value'"
             findings.report("ACG064", ("memories", memory.name, "size"), message, "make it smaller")

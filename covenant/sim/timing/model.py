@@ -24,6 +24,7 @@ from covenant.emit.program import (
     Post,
     ReverseSubtract,
     Write,
+    WriteHigh,
     steps,
 )
 from covenant.emit.units import ComputeUnit, Dma, read_unit
@@ -131,13 +132,13 @@ class _Processor:
 
     def _may_stall(self, step: Operation) -> bool:
         """Whether the word of a step may have to wait."""
-        if isinstance(step, Write | Add | ReverseSubtract):
+        if isinstance(step, Write | WriteHigh | Add | ReverseSubtract):
             return self._stall == "write"
         return isinstance(step, Launch)
 
     def _stalled(self, step: Operation) -> bool:
         """Whether it has to wait now: for room, or as `stall` says (RTL: cvn_command)."""
-        if not isinstance(step, Launch | Write | Add | ReverseSubtract):
+        if not isinstance(step, Launch | Write | WriteHigh | Add | ReverseSubtract):
             return False
         own, stall = self._of(step.unit), self._stall
         if isinstance(step, Launch) and any(queue.full for queue in own):
@@ -153,6 +154,9 @@ class _Processor:
         match step:
             case Write(unit, register, value):
                 self._registers[unit][register] = _signed(value)
+            case WriteHigh(unit, register):
+                own = self._registers[unit]
+                own[register] = _signed(step.over(own[register]))
             case Add(unit, register, value):
                 own = self._registers[unit]
                 own[register] = _signed(own[register] + value)
