@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from covenant.acg.graph import Acg, Capability, Port
+from covenant.acg.graph import Acg, Capability, Memory, Port
 from covenant.core.expression import Ref
 
 
@@ -18,6 +18,17 @@ def has_rows(acg: Acg, node: str, port: str, word_bytes: int) -> bool:
         return False
     found = (u.register(f"{port}.lane_stride") for u in acg.control.units if node in u.nodes)
     return any(r is not None and r.fixed and r.reset == word_bytes for r in found)
+
+
+def in_rows(acg: Acg, node: str, port: str, memory: Memory) -> bool:
+    """Whether lanes of a port lie in neighbouring words: the hardware takes them from there, or
+    what is loaded into the memory can only land so."""
+    if has_rows(acg, node, port, memory.word_bytes):
+        return True
+    loads = {t.name for t in acg.transfers if t.target == memory.name}
+    units = acg.control.units if acg.control else ()
+    landing = (u.register("dst.stride[0]") for u in units if loads.intersection(u.nodes))
+    return any(r is not None and r.fixed and r.reset == memory.word_bytes for r in landing)
 
 
 def is_strided(acg: Acg, node: str, port: str) -> bool:

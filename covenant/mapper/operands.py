@@ -17,7 +17,7 @@ from covenant.core.dtypes import DType
 from covenant.core.expression import Ref
 from covenant.mapper.candidates import Binding
 from covenant.mapper.joints import capability_at, joints
-from covenant.mapper.lanes import has_rows, is_strided
+from covenant.mapper.lanes import in_rows, is_strided
 from covenant.mapper.mapping import Role, StepBinding
 from covenant.mapper.rewrite import main_step, rewritten
 
@@ -274,7 +274,7 @@ def _tensor_operand(
         shape=tensor.shape,
         beat=beat,
         strided=is_strided(acg, step.node, port.name),
-        adjacent=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
+        adjacent=in_rows(acg, step.node, port.name, acg.memory(memory)),
         record_bytes=0,
         stream=stream,
         memory=memory,
@@ -311,7 +311,7 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) ->
         shape=tensor.shape,
         beat=tuple((dims.get(d, ""), lane_count(acg, binding, main, d)) for d in port.tile),
         strided=True,
-        adjacent=has_rows(acg, step.node, port.name, acg.memory(memory).word_bytes),
+        adjacent=in_rows(acg, step.node, port.name, acg.memory(memory)),
         record_bytes=0,
         stream=stream,
         memory=memory,
