@@ -19,10 +19,10 @@ from covenant.emit.lower import control_of, invocations
 from covenant.emit.program import Halt, Invocation, Operation
 from covenant.mapper.banking import group_count, readers
 from covenant.mapper.candidates import match
+from covenant.mapper.channels import loader, storer
 from covenant.mapper.cost import evaluate
 from covenant.mapper.extract import Choice, extract
 from covenant.mapper.mapping import Mapping
-from covenant.mapper.operands import loader, storer
 from covenant.mapper.placement import ALIGNMENT_BYTES, round_up
 from covenant.mapper.space import Space, space_of
 from covenant.mapper.verify import verify

@@ -22,7 +22,7 @@ from covenant.mapper.operands import Operand
 from covenant.mapper.placement import tile_layout
 from covenant.mapper.space import Row, Space
 from exhaustive_nest import Column, Jobs, Nest, Part
-from exhaustive_transfers import Mover, lane_banks
+from exhaustive_transfers import Mover
 
 Tiles = Mapping[str, Row]
 
@@ -154,7 +154,9 @@ class Walk:
             if not operand.strided or not operand.lane:
                 continue
             banks = wide * self._span(operand) * self.space.memory.views[-1]
-            apart = max(abs(dict(i.terms).get(operand.lane, 0)) for i in operand.indices)
+            mover = Mover(self.space, operand)
+            steps_of_lane = [abs(dict(i.terms).get(operand.lane, 0)) for i in operand.indices]
+            apart = max(n // mover.apart(axis) for axis, n in enumerate(steps_of_lane))
             met = {i * apart % banks for i in range(banks)}
             if len(met) < min(operand.lanes, banks):
                 lost = lost - (-steps // 48)
@@ -215,7 +217,7 @@ class Walk:
         memory = self.space.memory
         banks = _beat_words(operand, memory.word_bytes)
         if operand.rows:
-            banks = max(banks, lane_banks(memory, operand))
+            banks = max(banks, Mover(self.space, operand).row_banks)
         span = 1
         while span * memory.views[-1] < banks:
             span *= 2

@@ -6,11 +6,11 @@ off-chip words. Shares no formula with `mapper.traffic`: positions are counted o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from covenant.acg.graph import Memory
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.space import Space
@@ -65,14 +65,31 @@ class Mover:
         if operand.source is not None:
             return window_tile(self.space, operand, origin, extent)
         box = [
-            _side(axis.evaluate(origin), axis.span(extent), size)
-            for axis, size in zip(operand.indices, operand.shape, strict=True)
+            _side(axis.evaluate(origin), axis.span(extent), size, self.apart(n))
+            for n, (axis, size) in enumerate(zip(operand.indices, operand.shape, strict=True))
         ]
         if operand.record_bytes:
             return self._records(box)
         if not operand.strided:
             return self._cells(box, outside)
         return self._blocks(box)
+
+    def apart(self, axis: int) -> int:
+        """Distance of the positions of an axis that any iteration touches, where tiles leave out
+        the others: not on the packed axis, nor on the last one longer than a position."""
+        operand, extents = self.operand, self.space.extents
+        rest = operand.shape[axis + 1 :]
+        fixed = operand.packed_axis == axis or not any(n > 1 for n in rest)
+        if fixed or not operand.strided or operand.role is Role.OUTPUT:
+            return 1
+        touched = {0}
+        for dim, step in operand.indices[axis].terms:
+            touched = {at + step * i for at in touched for i in range(extents[dim])}
+        found = sorted(touched)
+        gaps = [b - a for a, b in itertools.pairwise(found)]
+        return next(
+            (g for g in range(max(gaps, default=1), 1, -1) if not any(x % g for x in gaps)), 1
+        )
 
     def _records(self, box: Sequence[Side]) -> tuple[int, int]:
         """One record per beat of entries of its own dim, whichever axis that is, contiguous along
@@ -121,9 +138,11 @@ class Mover:
         """Rows of one image plane with the fills around them."""
         word, bus = self.word, self.bus
         lines, columns = [Side(0, 1, 1, 0, 0), *box][-2:]
-        pitch = self.operand.shape[-1] * word
+        apart = self.apart(len(self.operand.indices) - 2) if len(box) > 1 else 1
+        pitch = self.operand.shape[-1] * word * apart
         sides = -(-columns.before * word // bus) + -(-columns.after * word // bus)
         whole = self.operand.shape[-1] == columns.span == columns.real
+        whole = whole and apart == 1
         if whole and len(box) > 1 and not self._padded(columns.span):
             body = self._rows(1, lines.real * columns.real * word, 0, pitch)
         else:
@@ -135,10 +154,11 @@ class Mover:
         """Lanes along image rows: the pitch of a row is padded when rows would share banks."""
         operand = self.operand
         if operand.rows:
-            return self._rows_meet(width)
-        if self.lane_axis != len(operand.indices) - 2 or operand.lanes == 1:
+            return _lanes_meet(operand, self._down * width, self.row_banks)
+        lines = len(operand.indices) - 2
+        if self.lane_axis != lines or operand.lanes == 1:
             return False
-        coefficient = operand.indices[-2].coefficient(operand.lane)
+        coefficient = operand.indices[-2].coefficient(operand.lane) // self.apart(lines)
         for banks in reversed(self.space.memory.views):
             apart = {i * coefficient % banks for i in range(operand.lanes)}
             if len(apart) == operand.lanes:
@@ -146,9 +166,22 @@ class Mover:
                 return len(met) < operand.lanes
         return False
 
-    def _rows_meet(self, width: int) -> bool:
-        """Whether lanes of some beat share a bank when rows of the image follow one another."""
-        return lanes_meet(self.operand, width, lane_banks(self.space.memory, self.operand))
+    @property
+    def _down(self) -> int:
+        """Rows on chip between neighbouring rows of lanes."""
+        lines = len(self.operand.indices) - 2
+        apart = self.operand.indices[lines].coefficient(self.operand.rows)
+        return apart // self.apart(lines)
+
+    @property
+    def row_banks(self) -> int:
+        """Fewest banks of a group in which lanes that run through rows never meet, at the best
+        pitch of the rows."""
+        for banks in sorted(self.space.memory.views):
+            pitches = range(banks)
+            if any(not _lanes_meet(self.operand, self._down * p, banks) for p in pitches):
+                return banks
+        raise AssertionError("lanes that run through rows always meet")
 
     def _rows(self, count: int, run: int, start: int, pitch: int) -> int:
         """Cycles of rows, averaged over where in a beat they may start."""
@@ -160,28 +193,20 @@ class Mover:
         return -(-count * sum(beats) // len(starts))
 
 
-def _side(low: int, span: int, size: int) -> Side:
-    before = sum(p < 0 for p in range(low, low + span))
-    real = sum(0 <= p < size for p in range(low, low + span))
-    return Side(max(0, low), span, real, before, span - real - before)
+def _side(low: int, span: int, size: int, apart: int) -> Side:
+    held = range(low, low + span, apart)
+    before = sum(p < 0 for p in held)
+    real = sum(0 <= p < size for p in held)
+    return Side(max(0, low), len(held), real, before, len(held) - real - before)
 
 
-def lane_banks(memory: Memory, operand: Operand) -> int:
-    """Fewest banks of a group in which lanes that run through rows never meet, at the best distance
-    of the rows."""
-    for banks in sorted(memory.views):
-        if any(not lanes_meet(operand, width, banks) for width in range(banks)):
-            return banks
-    raise AssertionError("lanes that run through rows always meet")
-
-
-def lanes_meet(operand: Operand, width: int, banks: int) -> bool:
-    """Whether lanes of some beat share one of the banks when a row has `width` words."""
+def _lanes_meet(operand: Operand, down: int, banks: int) -> bool:
+    """Whether lanes of some beat share one of the banks when lanes of the next row are `down` words
+    behind."""
     lanes = operand.lanes
-    down = operand.indices[-2].coefficient(operand.rows)
     along = operand.indices[-1].coefficient(operand.lane)
     for first in range(0, lanes * operand.row_lanes, lanes):
         places = [divmod(first + i, operand.row_lanes) for i in range(lanes)]
-        if len({(y * down * width + x * along) % banks for y, x in places}) < lanes:
+        if len({(y * down + x * along) % banks for y, x in places}) < lanes:
             return True
     return False

@@ -41,6 +41,7 @@ MUTATIONS: dict[str, tuple[str, Mutation]] = {
     "words_torn": ("MAP012", placed.words_torn),
     "layout_short": ("MAP012", placed.layout_short),
     "positions_left_out": ("MAP012", placed.positions_left_out),
+    "touched_left_out": ("MAP012", placed.touched_left_out),
     "beat_scattered": ("MAP012", placed.beat_scattered),
     "partial_sums_at_home": ("MAP012", placed.partial_sums_at_home),
     "dims_swapped": ("MAP010", placed.dims_swapped),

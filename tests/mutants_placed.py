@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from math import gcd
 from typing import Any
 
 from covenant.core.dtypes import DType
@@ -118,6 +119,27 @@ def positions_left_out(case: Case, rng: random.Random) -> Mapping | None:
     axes = list(layout.axes)
     axes[index] = replace(axes[index], extent=axes[index].extent - 1)
     return case.changed(placement.port, **{field: replace(layout, axes=tuple(axes))})
+
+
+def touched_left_out(case: Case, rng: random.Random) -> Mapping | None:
+    """Two neighbouring positions that iterations touch have one place."""
+    places = []
+    for placement in (p for p in case.mapping.placements if p.tensor):
+        refs = [r for s in case.codelet.steps for r in (s.target, *s.refs)]
+        ref = next(r for r in refs if r.name == placement.tensor)
+        for number, part in enumerate(placement.layout.axes):
+            terms = ref.indices[part.axis].terms
+            apart = gcd(*(c for d, c in terms if case.codelet.extents[d] > 1))
+            alone = [a.axis for a in placement.layout.axes].count(part.axis) == 1
+            if alone and part.step == apart and part.extent > 1:
+                places.append((placement, number))
+    if not places:
+        return None
+    placement, number = rng.choice(places)
+    axes = list(placement.layout.axes)
+    extent = -(-axes[number].extent // 2)
+    axes[number] = replace(axes[number], step=2 * axes[number].step, extent=extent)
+    return case.changed(placement.port, layout=replace(placement.layout, axes=tuple(axes)))
 
 
 def beat_scattered(case: Case, rng: random.Random) -> Mapping | None:

@@ -16,11 +16,13 @@ from covenant.mapper.mapping import Layout, LayoutAxis
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Where a box lies in one memory: its layout, first index per axis, byte address of index 0."""
+    """Where a box lies in one memory: its layout, first index per axis, byte address of index 0;
+    per axis the distance of the positions it holds, () when it holds all."""
 
     layout: Layout
     origin: tuple[int, ...]
     address: int
+    every: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,19 @@ def _steps(
     steps: list[Step] = []
     for axis, count in enumerate(counts):
         outer, inner = _digits(far.layout, axis), _digits(near.layout, axis)
+        if near.every and near.every[axis] > 1:
+            apart = near.every[axis]
+            steps.append(Step(-(-count // apart), *(_apart(d, apart) for d in (outer, inner))))
+            continue
         most = room[axis] if room else None
         origin = (far.origin[axis], near.origin[axis])
         steps += _axis_steps(outer, inner, origin, count, span, most)
     return sorted((s for s in steps if s.count > 1), key=lambda s: (s.far, s.near))
+
+
+def _apart(digits: list[LayoutAxis], elements: int) -> int:
+    """Bytes between positions so many elements apart, which is a step of the digits."""
+    return next(a.stride * (elements // a.step) for a in digits if elements % a.step == 0)
 
 
 def _axis_steps(

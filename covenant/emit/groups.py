@@ -15,6 +15,7 @@ from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Capability, Port
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import fail
+from covenant.mapper.channels import stream_memory
 from covenant.mapper.mapping import Mapping, Role
 from covenant.mapper.operands import (
     Operand,
@@ -22,7 +23,6 @@ from covenant.mapper.operands import (
     lane_count,
     operands,
     reduction_dims,
-    stream_memory,
 )
 from covenant.mapper.rewrite import main_step, rewritten
 from covenant.mapper.streams import binding_of

@@ -18,7 +18,7 @@ from covenant.emit.hauls import Cutter, Haul
 from covenant.emit.limits import Values
 from covenant.emit.program import Address, Invocation
 from covenant.emit.spread import Spread
-from covenant.emit.transfers import Box, clip, resident_box
+from covenant.emit.transfers import Box, clip, held_parts, resident_box
 from covenant.emit.windows import window_loads, window_values
 from covenant.mapper.mapping import Layout, Placement, Role
 from covenant.mapper.operands import Operand
@@ -93,14 +93,14 @@ class Mover:
             whole = tuple((0, n) for n in self.operand.shape)
         if self.spread is not None:
             return self._instances(self.spread, tile, box, whole)
-        inside, outside = (box, ()) if self.padded else clip(box, self.operand.shape)
+        inside, outside = (box, ()) if self.padded else held_parts(self.operand, box)
         found = [(haul, "fill") for slab in outside for haul in self._fill(slab, box)]
         if any(count <= 0 for _, count in inside):
             return found
         if self.operand.source is not None:
             return [*found, *((haul, "load") for haul in self._windows(inside, box))]
         far = dma.Side(self.outer, _relative(inside, whole), 0)
-        near = dma.Side(self.placement.layout, _relative(inside, box), 0)
+        near = self._near(inside, box)
         counts = self._whole_beats(inside)
         room = tuple(n - first for n, (first, _) in zip(self.room, inside, strict=True))
         rows = dma.rows(far, near, counts, room, *self._grain())
@@ -122,6 +122,9 @@ class Mover:
             whole = round_up(counts[at], operand.beat[-1][1])
             counts[at] = min(whole, self.room[at] - inside[at][0])
         return tuple(counts)
+
+    def _near(self, part: Box, box: Box) -> dma.Side:
+        return dma.Side(self.placement.layout, _relative(part, box), 0, self.operand.every)
 
     def _grain(self) -> tuple[int, int, Span]:
         cell = self.operand.record_bytes or self.operand.dtype.bytes
@@ -197,7 +200,7 @@ class Mover:
             )
         if not self.fills:
             return []
-        near = dma.Side(self.placement.layout, _relative(slab, box), 0)
+        near = self._near(slab, box)
         far = near if self.operand.source is not None else dma.Side(self.outer, near.origin, 0)
         counts = self._whole_beats(slab)
         rows = dma.filled(far, near, counts, *self._grain())

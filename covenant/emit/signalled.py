@@ -22,8 +22,9 @@ from covenant.emit.plan import DramPlan
 from covenant.emit.program import Invocation, Operation, Post
 from covenant.emit.transfers import Exchanger
 from covenant.mapper.candidates import Binding
+from covenant.mapper.channels import loader, storer
 from covenant.mapper.mapping import Mapping, Placement, Role
-from covenant.mapper.operands import Operand, loader, operands, reduction_dims, storer
+from covenant.mapper.operands import Operand, operands, reduction_dims
 from covenant.mapper.streams import job_counts
 
 _WHOLE = Sums(resumes=False, raw=False)

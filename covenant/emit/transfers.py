@@ -88,7 +88,7 @@ class Exchanger:
     def _pieces(self, index: Index) -> Iterable[_Piece]:
         origin, size = self.nest.tile(index, self.watched)
         box = resident_box(self.operand, origin, size)
-        inside, outside = clip(box, self.operand.shape)
+        inside, outside = held_parts(self.operand, box)
         names = " ".join(
             f"{self.nest.loops[i].dim}={origin[self.nest.loops[i].dim]}" for i in self.watched
         )
@@ -128,7 +128,7 @@ class Exchanger:
     def _sides(self, part: Box, whole: Box) -> tuple[dma.Side, dma.Side]:
         far = dma.Side(self.placement.home, tuple(first for first, _ in part), self.home)
         relative = tuple(p[0] - w[0] for p, w in zip(part, whole, strict=True))
-        return far, dma.Side(self.placement.layout, relative, 0)
+        return far, dma.Side(self.placement.layout, relative, 0, self.operand.every)
 
     def _quantities(self, piece: dma.Descriptor) -> tuple[tuple[str, int], ...]:
         far, near = ("src", "dst") if self.loads else ("dst", "src")
@@ -195,6 +195,29 @@ def resident_box(operand: Operand, origin: dict[str, int], size: dict[str, int])
         )
         box.append((low, axis.span(size)))
     return tuple(box)
+
+
+def held_parts(operand: Operand, box: Box) -> tuple[Box, tuple[Box, ...]]:
+    """The part of a tile inside the tensor, and disjoint slabs that cover the rest, each from the
+    first to the last position that the tile holds; slabs of none are left out."""
+    inside, slabs = clip(box, operand.shape)
+    found = [
+        tuple(
+            _held(operand.spacing(axis), low, own)
+            for axis, (own, (low, _)) in enumerate(zip(part, box, strict=True))
+        )
+        for part in (inside, *slabs)
+    ]
+    return found[0], tuple(s for s in found[1:] if all(count > 0 for _, count in s))
+
+
+def _held(every: int, low: int, part: tuple[int, int]) -> tuple[int, int]:
+    """First index and count of a part of an axis of which a tile that begins at `low` holds one of
+    `every` positions."""
+    first, count = part
+    start = first + (low - first) % every
+    held = -(-(first + count - start) // every)
+    return start, max(0, (held - 1) * every + 1)
 
 
 def clip(box: Box, shape: tuple[int, ...]) -> tuple[Box, tuple[Box, ...]]:

@@ -176,7 +176,8 @@ def step_rate(operand: Operand, banks: int) -> tuple[int, int]:
     denominator: lanes that advance by several positions reach a part of the banks only."""
     if not operand.strided or not operand.lane:
         return 0, 1
-    coefficient = max(abs(i.coefficient(operand.lane)) for i in operand.indices)
+    axes = range(len(operand.indices))
+    coefficient = max(abs(operand.pitches(axis, operand.lane)) for axis in axes)
     reached = banks // gcd(coefficient, banks)
     if reached >= min(operand.lanes, banks):
         return 0, 1

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from covenant.acg.graph import Acg, Capability, Compute, Port, Record, Transfer
+from covenant.acg.graph import Acg, Capability, Compute, Port, Record
 from covenant.codelets.ir import Codelet, Source, Tensor
 from covenant.codelets.ir import Role as TensorRole
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Ref
 from covenant.mapper.candidates import Binding
+from covenant.mapper.channels import stream_memory
 from covenant.mapper.joints import capability_at, joints
 from covenant.mapper.lanes import in_rows, is_strided
 from covenant.mapper.mapping import Role, StepBinding
 from covenant.mapper.rewrite import main_step, rewritten
+from covenant.mapper.spacing import spacings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Operand:
     a memory even when one launch runs the whole reduction. pace: (codelet dim, elements) per step
     of a node of its own that takes it before or after the reduction; () for the others. rows:
     codelet dim of the rows that the lanes run through, "" when a beat stays in one; row_lanes:
-    lanes in such a row.
+    lanes in such a row. every: per axis the distance of the positions that a tile on chip holds, 1
+    for all: those between are never touched; () when it is 1 on every axis.
     """
 
     port: str
@@ -61,6 +64,15 @@ class Operand:
     pace: tuple[tuple[str, int], ...] = ()
     rows: str = ""
     row_lanes: int = 0
+    every: tuple[int, ...] = ()
+
+    def spacing(self, axis: int) -> int:
+        """Distance of the positions on an axis that a tile on chip holds."""
+        return self.every[axis] if self.every else 1
+
+    def pitches(self, axis: int, dim: str) -> int:
+        """Pitches of an axis on chip between neighbouring iterations of a dim."""
+        return self.indices[axis].coefficient(dim) // self.spacing(axis)
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -231,7 +243,15 @@ def operands(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Operand, ...
             (result if port.name == written else found).append(made)
     found += [_record_operand(codelet, acg, binding, n, r) for n, r in _records(acg, binding)]
     placed = (*found, *([partial] if partial else []), *result)
-    return tuple(_through_rows(o, rows) for o in placed)
+    return tuple(_spaced(codelet, acg, _through_rows(o, rows)) for o in placed)
+
+
+def _spaced(codelet: Codelet, acg: Acg, operand: Operand) -> Operand:
+    """The operand with the positions that its tiles hold; all of what is written."""
+    loaded = operand.role in (Role.INPUT, Role.CONSTANT) and operand.strided
+    if not loaded or operand.source is not None or acg.memory(operand.memory).per:
+        return operand
+    return replace(operand, every=spacings(operand, codelet.extents))
 
 
 def _through_rows(operand: Operand, rows: Rows | None) -> Operand:
@@ -374,21 +394,3 @@ def _record_operand(
         pad=None,
         once=record.entries > 0,
     )
-
-
-def stream_memory(acg: Acg, stream: Transfer) -> str:
-    """The memory a stream reads or writes."""
-    names = {m.name for m in acg.memories}
-    return stream.source if stream.source in names else stream.target
-
-
-def loader(acg: Acg, memory: str) -> Transfer | None:
-    """The transfer that fills a memory from off chip, None when there is none."""
-    off = {m.name for m in acg.memories if m.off_chip}
-    return next((t for t in acg.transfers if t.target == memory and t.source in off), None)
-
-
-def storer(acg: Acg, memory: str) -> Transfer | None:
-    """The transfer that empties a memory off chip, None when there is none."""
-    off = {m.name for m in acg.memories if m.off_chip}
-    return next((t for t in acg.transfers if t.source == memory and t.target in off), None)

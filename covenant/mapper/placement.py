@@ -74,7 +74,7 @@ def row_pitch(
     """Pitch of the rows on an axis whose rows need `words` and whose lanes are `lane_words` apart,
     and the banks of the smallest group in which each lane of a beat has one of its own; 0 where
     there is none, the fewest lanes then meet in a bank of the smallest group."""
-    rows = operand.indices[axis].coefficient(operand.rows)
+    rows = operand.pitches(axis, operand.rows)
     widths = [v for v in reversed(memory.views) if v >= operand.lanes] or [memory.banks]
     for width in widths:
         pitch, crowd = _row_pitch(words, rows, lane_words, operand.row_lanes, operand.lanes, width)
@@ -91,7 +91,7 @@ def row_banks(operand: Operand, memory: Memory) -> int:
     last = len(operand.indices) - 1
     if operand.rows not in rows.dims or operand.lane not in lanes.dims:
         return 0
-    lane_words = lanes.coefficient(operand.lane)
+    lane_words = operand.pitches(last, operand.lane)
     return row_pitch(operand, operand.shape[last], last - 1, lane_words, memory)[1]
 
 
@@ -118,13 +118,14 @@ def plane_pitches(
     operand: Operand, axes: Sequence[int], sizes: Sequence[int], memory: Memory
 ) -> tuple[tuple[int, ...], int]:
     """Pitches in words of the axes behind the packed one in an on-chip tile, outermost first, and
-    words of all. Lanes of a beat fall into different banks where strides allow it."""
+    words of all; sizes: positions held. Lanes of a beat fall into different banks where strides
+    allow it."""
     pitches: list[int] = []
     words, lane_words = 1, 0
     for axis, size in zip(reversed(axes), reversed(sizes), strict=True):
         index = operand.indices[axis]
         if operand.lane and operand.lane in index.dims:
-            coefficient = index.coefficient(operand.lane)
+            coefficient = operand.pitches(axis, operand.lane)
             words = padded_pitch(words, coefficient, operand.lanes, memory)
             lane_words = words * coefficient
         if operand.rows and operand.rows in index.dims:
@@ -184,8 +185,11 @@ def _strided_layout(
 ) -> Layout:
     """[outer axes][blocks of the packed axis][following axes][one word]; where lanes must lie in
     neighbouring words [blocks of the packed axis][other axes][axis of the lanes][one word]. What a
-    node writes off chip itself in beats of several words has these beats for words."""
+    node writes off chip itself in beats of several words has these beats for words. On chip only
+    positions that are touched have a place."""
     word = memory.word_bytes
+    steps = [operand.spacing(i) if on_chip else 1 for i in range(len(sizes))]
+    sizes = [-(-n // step) for n, step in zip(sizes, steps, strict=True)]
     if operand.follows and operand.role is Role.OUTPUT:
         word = max(word, operand.beat[-1][1] * operand.dtype.bytes)
     block = operand.block(word)
@@ -208,12 +212,13 @@ def _strided_layout(
         if axis in strides:
             continue
         if axis == lane_axis and on_chip and _paddable(operand, lane_axis):
-            coefficient = operand.indices[axis].coefficient(operand.lane)
+            coefficient = operand.pitches(axis, operand.lane)
             pitch = word * padded_pitch(pitch // word, coefficient, operand.lanes, memory)
         strides[axis] = pitch
         pitch *= counts[axis]
     axes = [
-        LayoutAxis(axis, block if axis == at else 1, counts[axis], strides[axis]) for axis in order
+        LayoutAxis(axis, block if axis == at else steps[axis], counts[axis], strides[axis])
+        for axis in order
     ]
     part = operand.block(memory.word_bytes)
     if part < block:

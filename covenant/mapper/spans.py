@@ -20,7 +20,7 @@ Tiles = Map[str, tuple[int, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One tile on one axis: positions covered, those inside the tensor, those before and after it;
+    """One tile on one axis: positions held, those inside the tensor, those before and after it;
     `phase`: the first one inside, modulo a beat (0 where rows do not run along the axis)."""
 
     span: int
@@ -30,9 +30,11 @@ class Span:
     phase: int = 0
 
 
-def every_span(index: Affine, size: int, tiles: Tiles, beat: int, *, clip: bool) -> list[Span]:
+def every_span(
+    index: Affine, size: int, tiles: Tiles, beat: int, every: int = 1, *, clip: bool
+) -> list[Span]:
     """Every tile on an axis, in the order of its dims; `clip` where positions may leave the tensor;
-    `beat`: positions per beat of the transfer."""
+    `beat`: positions per beat of the transfer; of `every` positions a tile holds one."""
     choices: list[list[tuple[int, int]]] = []
     for dim in index.dims:
         extent, trips, tile = tiles[dim]
@@ -41,9 +43,9 @@ def every_span(index: Affine, size: int, tiles: Tiles, beat: int, *, clip: bool)
     for combination in itertools.product(*choices):
         named = dict(zip(index.dims, combination, strict=True))
         low = index.evaluate({d: c[0] for d, c in named.items()})
-        span = index.span({d: c[1] for d, c in named.items()})
-        before = min(span, max(0, -low)) if clip else 0
-        after = min(span - before, max(0, low + span - size)) if clip else 0
+        span = -(-index.span({d: c[1] for d, c in named.items()}) // every)
+        before = min(span, max(0, -(low // every))) if clip else 0
+        after = min(span - before, max(0, span + (low - size) // every)) if clip else 0
         phase = max(0, low) % beat
         found.append(Span(span, span - before - after, before, after, phase))
     return found
@@ -52,9 +54,11 @@ def every_span(index: Affine, size: int, tiles: Tiles, beat: int, *, clip: bool)
 Kinds = tuple[Map[Span, int], Span, Span]
 
 
-def span_kinds(index: Affine, size: int, tiles: Tiles, beat: int = 1, *, clip: bool) -> Kinds:
+def span_kinds(
+    index: Affine, size: int, tiles: Tiles, beat: int = 1, every: int = 1, *, clip: bool
+) -> Kinds:
     """Tiles of an axis by kind with how often each occurs, the first one and the last one."""
-    return _kept_kinds(index, size, tuple((d, tiles[d]) for d, _ in index.terms), beat, clip)
+    return _kept_kinds(index, size, tuple((d, tiles[d]) for d, _ in index.terms), beat, every, clip)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -63,14 +67,15 @@ def _kept_kinds(
     size: int,
     tiles: tuple[tuple[str, tuple[int, int, int]], ...],
     beat: int,
+    every: int,
     clip: bool,
 ) -> Kinds:
     """Kept, since a table asks for the tiles of one axis once per combination with the others."""
     if clip or beat > 1 or len(tiles) != 1:
-        found = every_span(index, size, dict(tiles), beat, clip=clip)
+        found = every_span(index, size, dict(tiles), beat, every, clip=clip)
         return Counter(found), found[0], found[-1]
     ((dim, (extent, trips, tile)),) = tiles
-    coefficient = index.coefficient(dim)
+    coefficient = index.coefficient(dim) // every
     full = (tile - 1) * coefficient + 1
     tail = (extent - (trips - 1) * tile - 1) * coefficient + 1
     last = Span(tail, tail, 0, 0)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from math import gcd, prod
 
 from covenant.acg.graph import Memory
-from covenant.core.affine import Affine
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import (
     cell_bytes,
@@ -119,9 +118,10 @@ def columns(operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: 
     return _spatial_columns(operand, group, tiles, memory, road)
 
 
-def _extent(index: Affine, tiles: Tiles) -> int:
-    """Positions a full tile covers on an axis."""
-    return index.span({d: tiles[d][2] for d in index.dims})
+def _extent(operand: Operand, axis: int, tiles: Tiles) -> int:
+    """Positions a full tile holds on an axis."""
+    index = operand.indices[axis]
+    return -(-index.span({d: tiles[d][2] for d in index.dims}) // operand.spacing(axis))
 
 
 def _axis_words(operand: Operand, axis: int, size: int, memory: Memory, *, on_chip: bool) -> int:
@@ -139,13 +139,14 @@ def _axis_words(operand: Operand, axis: int, size: int, memory: Memory, *, on_ch
 
 def _counted(operand: Operand, axis: int, tiles: Tiles, memory: Memory) -> Columns:
     index = operand.indices[axis]
-    kinds, first, last = span_kinds(index, operand.shape[axis], tiles, clip=operand.pad is not None)
+    clip, every = operand.pad is not None, operand.spacing(axis)
+    kinds, first, last = span_kinds(index, operand.shape[axis], tiles, every=every, clip=clip)
 
     def words(real: int) -> int:
         return _axis_words(operand, axis, real, memory, on_chip=False)
 
     total = sum(n * words(kind.real) for kind, n in kinds.items())
-    size = _axis_words(operand, axis, _extent(index, tiles), memory, on_chip=True)
+    size = _axis_words(operand, axis, _extent(operand, axis, tiles), memory, on_chip=True)
     return Columns(size, total, words(first.real), words(last.real), total)
 
 
@@ -193,10 +194,10 @@ def _packed_columns(operand: Operand, tiles: Tiles, memory: Memory, road: Path) 
     def cycles(kind: Span) -> int:
         return _rows(1, words(kind.real) * word, kind.phase * width, pitch, road)
 
-    size = packed_blocks(operand, _extent(index, tiles), memory.word_bytes, on_chip=True)
+    size = packed_blocks(operand, _extent(operand, axis, tiles), word, on_chip=True)
     lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
     if 0 <= lane_axis == axis - 1:
-        coefficient = operand.indices[lane_axis].coefficient(operand.lane)
+        coefficient = operand.pitches(lane_axis, operand.lane)
         size = padded_pitch(size, coefficient, operand.lanes, memory)
     return Columns(
         size,
@@ -210,23 +211,23 @@ def _packed_columns(operand: Operand, tiles: Tiles, memory: Memory, road: Path) 
 def _spatial_columns(
     operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
 ) -> Columns:
-    """Axes behind the packed one: rows along the last, merged over whole rows; fills for
-    padding."""
-    indices = [operand.indices[a] for a in group.axes]
-    sizes = [operand.shape[a] for a in group.axes]
-    clip = operand.pad is not None
-    beats = [1] * (len(sizes) - 1) + [max(1, road.bus // memory.word_bytes)]
+    """Axes behind the packed one: rows along the last, merged where whole; fills for padding."""
+    clip, width = operand.pad is not None, operand.shape[group.axes[-1]]
+    beats = [1] * (len(group.axes) - 1) + [max(1, road.bus // memory.word_bytes)]
+    every = [operand.spacing(a) for a in group.axes]
     kinds = [
-        span_kinds(i, s, tiles, beat, clip=clip)
-        for i, s, beat in zip(indices, sizes, beats, strict=True)
+        span_kinds(operand.indices[a], operand.shape[a], tiles, beat, step, clip=clip)
+        for a, beat, step in zip(group.axes, beats, every, strict=True)
     ]
-    extents = [_extent(i, tiles) for i in indices]
+    extents = [_extent(operand, a, tiles) for a in group.axes]
     pitches, plane = plane_pitches(operand, group.axes, extents, memory)
     padded = any(p != prod(extents[i + 1 :]) for i, p in enumerate(pitches))
-    whole = not padded and extents[-1] == sizes[-1]
+    apart = every[-2] if len(every) > 1 else 1
+    whole = not padded and extents[-1] == width and apart == 1
+    pitch = width * apart * memory.word_bytes
 
     def cycles(spans: Sequence[Span]) -> int:
-        return _box_cycles(spans, sizes, memory.word_bytes, road, whole=whole)
+        return _box_cycles(spans, width, pitch, memory.word_bytes, road, whole=whole)
 
     total = words = 0
     for combination in itertools.product(*(k[0].items() for k in kinds)):
@@ -240,13 +241,14 @@ def _spatial_columns(
 
 
 def _box_cycles(
-    spans: Sequence[Span], sizes: Sequence[int], word: int, road: Path, *, whole: bool
+    spans: Sequence[Span], width: int, pitch: int, word: int, road: Path, *, whole: bool
 ) -> int:
-    """Cycles of one box: its rows, and the fills around what lies outside the tensor."""
+    """Cycles of one box: its rows, and the fills around what lies outside the tensor; width: of the
+    tensor's rows; pitch: bytes between rows of the box."""
     if not road.bus:
         return 0
     last = spans[-1]
-    start, pitch = last.phase * word, sizes[-1] * word
+    start = last.phase * word
     if len(spans) == 1:
         fill = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
         return _rows(1, last.real * word, start, pitch, road) + fill
@@ -254,12 +256,12 @@ def _box_cycles(
     if len(spans) == 2:
         lines = first.real
         sides = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
-        if whole and last.real == sizes[-1] and not sides:
+        if whole and last.real == width and not sides:
             body = _rows(1, lines * last.real * word, 0, pitch, road)
         else:
             body = _rows(lines, last.real * word, start, pitch, road) + lines * sides
     else:
-        body = first.real * _box_cycles(spans[1:], sizes[1:], word, road, whole=whole)
+        body = first.real * _box_cycles(spans[1:], width, pitch, word, road, whole=whole)
     row = prod(s.span for s in spans[1:-1]) * -(-last.span * word // road.bus)
     return body + (first.low + first.high) * row
 
@@ -272,7 +274,7 @@ def _window_columns(
     outer, own = group.axes[: -1 - moving], group.axes[-1 - moving : -1]
     clip = operand.pad is not None
     lines = [every_span(operand.indices[a], operand.shape[a], tiles, 1, clip=clip) for a in outer]
-    extents = [_extent(operand.indices[a], tiles) for a in (*outer, *own)]
+    extents = [_extent(operand, a, tiles) for a in (*outer, *own)]
     rows = rows_of(operand, memory, road.bus, road.row_cycles)
     moved = totals(rows, lines, [tiles[operand.indices[a].dims[0]] for a in own])
     return Columns(tile_words(operand, extents, memory), *moved)
@@ -306,8 +308,8 @@ def _cell_columns(
         total += times * cycles(spans)
         count += times * cells(spans)
     size = prod(
-        _axis_words(operand, a, _extent(i, tiles), memory, on_chip=True)
-        for a, i in zip(group.axes, indices, strict=True)
+        _axis_words(operand, a, _extent(operand, a, tiles), memory, on_chip=True)
+        for a in group.axes
     )
     per = unit // memory.word_bytes
     return Columns(
@@ -333,7 +335,7 @@ def _record_columns(
     def row(span: Span) -> int:
         return -(-count(span) * unit // road.bus) if road.bus else 0
 
-    size = _axis_words(operand, axis, _extent(operand.indices[axis], tiles), memory, on_chip=True)
+    size = _axis_words(operand, axis, _extent(operand, axis, tiles), memory, on_chip=True)
     return Columns(
         size * per,
         sum(n * row(kind) for kind, n in kinds.items()),

@@ -8,10 +8,9 @@ offsets are compared element by element, no stream pattern or layout rule of the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,8 @@ from covenant.acg.graph import Memory, Transfer
 from covenant.codelets.ir import Codelet, Source
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
-from covenant.mapper.mapping import Layout, LayoutAxis, Loop, Mapping, Placement
+from covenant.mapper.mapping import Layout, LayoutAxis, Loop, Placement
+from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.verify_rows import Rows
 
 
@@ -47,6 +47,11 @@ class Shape:
     """Positions per step of the node that takes it, where that does not run the reduction and has
     launches of its own."""
 
+    def apart(self, axis: int, extents: Mapping[str, int]) -> int:
+        """Every how many positions of an axis some iteration touches, from the first one on."""
+        moved = [abs(c) for d, c in self.indices[axis].terms if extents[d] > 1]
+        return max(1, math.gcd(*moved))
+
     def axis(self, dim: str) -> int:
         """Axis that a dim moves along, -1 when there is none."""
         return next((i for i, a in enumerate(self.indices) if dim in a.dims), -1)
@@ -57,9 +62,15 @@ def _offset(layout: Layout, index: Sequence[int]) -> int:
 
 
 def layout_faults(
-    name: str, layout: Layout, sizes: Sequence[int], shape: Shape, word: int
+    name: str,
+    layout: Layout,
+    sizes: Sequence[int],
+    shape: Shape,
+    word: int,
+    extents: Mapping[str, int] | None = None,
 ) -> Iterator[str]:
-    """Every element has a place of its own inside the layout, and beats are contiguous."""
+    """Every element has a place of its own inside the layout, and beats are contiguous. extents:
+    iterations of the tile that is laid out; elements that none of them touches need no place."""
     unit = shape.record_bytes or shape.dtype.bytes
     if any(not 0 <= a.axis < len(sizes) or a.extent < 1 or a.step < 1 for a in layout.axes):
         yield f"{name}: a part of the layout has an unknown axis or no extent"
@@ -68,6 +79,9 @@ def layout_faults(
         first = 1
         if shape.record_bytes and axis == shape.axis(shape.beat[-1][0]):
             first = shape.beat[-1][1]
+        elif extents is not None and not (shape.written or shape.record_bytes):
+            least = min((a.step for a in layout.axes if a.axis == axis and a.extent > 1), default=1)
+            first = least if shape.apart(axis, extents) % least == 0 else 1
         yield from _cover_faults(name, layout, axis, size, first)
     reach = 0
     for part in sorted((a for a in layout.axes if a.extent > 1), key=lambda a: a.stride):
@@ -129,21 +143,18 @@ def _beat_faults(name: str, layout: Layout, rank: int, shape: Shape, word: int) 
                 return
 
 
-def _grid(
-    shape: Shape, layout: Layout, starts: Sequence[int], counts: Sequence[int]
-) -> NDArray[Any]:
-    """Byte offsets of a box of elements."""
-    total = np.zeros([1] * len(counts), np.int64)
-    for axis, (start, count) in enumerate(zip(starts, counts, strict=True)):
-        index = np.arange(start, start + count)
-        part = np.zeros(count, np.int64)
+def _grid(layout: Layout, found: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Byte offsets of all elements at these positions of every axis."""
+    total = np.zeros([1] * len(found), np.int64)
+    for axis, index in enumerate(found):
+        part = np.zeros(index.size, np.int64)
         for a in layout.axes:
             if a.axis == axis:
                 part += index // a.step % a.extent * a.stride
-        view = [1] * len(counts)
-        view[axis] = count
+        view = [1] * len(found)
+        view[axis] = index.size
         total = total + part.reshape(view)
-    return np.broadcast_to(total, counts)
+    return np.broadcast_to(total, [index.size for index in found])
 
 
 def word_faults(
@@ -159,18 +170,17 @@ def word_faults(
             start = (whole - 1) // loop.tile * loop.tile if last else 0
             origin[loop.dim] = start
             extent[loop.dim] = min(loop.tile, whole - start)
-        starts, offsets, counts = [], [], []
-        for index, size in zip(shape.indices, shape.shape, strict=True):
+        found, inner = [], []
+        for axis, (index, size) in enumerate(zip(shape.indices, shape.shape, strict=True)):
             low = index.evaluate(origin)
-            span = index.span(extent)
-            inside = max(0, low)
-            starts.append(inside)
-            offsets.append(inside - low)
-            counts.append(min(low + span, size) - inside)
-        if any(c <= 0 for c in counts):
+            apart = 1 if shape.written else shape.apart(axis, codelet.extents)
+            every = np.arange(low, low + index.span(extent), apart)
+            found.append(every[(every >= 0) & (every < size)])
+            inner.append(found[-1] - low)
+        if any(not touched.size for touched in found):
             continue
-        home = _grid(shape, placement.home, starts, counts).ravel()
-        tile = _grid(shape, placement.layout, offsets, counts).ravel()
+        home = _grid(placement.home, found).ravel()
+        tile = _grid(placement.layout, inner).ravel()
         if np.any(home % word != tile % word):
             yield f"tile of '{placement.port}': elements stand elsewhere in their word than at home"
             return
@@ -181,7 +191,7 @@ def word_faults(
 
 
 def stream_faults(
-    mapping: Mapping,
+    mapping: LayerMapping,
     codelet: Codelet,
     placement: Placement,
     shape: Shape,

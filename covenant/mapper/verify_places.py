@@ -162,7 +162,7 @@ def _one_placement(
     if memory.per:
         yield from _instance_faults(mapping, codelet, acg, placement, shape, resident)
         return
-    yield from layout_faults(f"tile of '{port}'", placement.layout, sizes, shape, word)
+    yield from layout_faults(f"tile of '{port}'", placement.layout, sizes, shape, word, resident)
     if shape.source is not None:
         source = shape.source
         yield from window_faults(port, placement.home, placement.layout, source, shape.dtype, word)

@@ -17,8 +17,9 @@ from covenant.codelets.fuse import fuse, fusions
 from covenant.codelets.ir import Codelet, Source
 from covenant.core.affine import Affine
 from covenant.mapper.candidates import Binding, match
+from covenant.mapper.channels import loader
 from covenant.mapper.mapping import Layout, LayoutAxis
-from covenant.mapper.operands import Operand, loader, operands, step_extents
+from covenant.mapper.operands import Operand, operands, step_extents
 
 ABILITY = "windows"
 """Ability of a transfer that loads rows which overlap, start at any byte and leave their line."""

@@ -120,6 +120,25 @@ def test_solver_equals_exhaustive_search_on_few_channels(shape: tuple[int, ...],
     assert mapping.proof.objective == expected["latency"][0]
 
 
+STRIDED = [(8, 8, 9, 1, 2, 0), (8, 16, 7, 1, 2, 1), (16, 8, 9, 1, 3, 2), (8, 8, 9, 3, 2, 0)]
+"""The same of layers with a stride: positions that no filter touches are not loaded."""
+
+
+@pytest.mark.solver
+@pytest.mark.parametrize("size", ["1KiB", "4KiB"])
+@pytest.mark.parametrize("shape", STRIDED, ids=str)
+def test_solver_equals_exhaustive_search_on_strided_layers(
+    shape: tuple[int, ...], size: str
+) -> None:
+    channels, filters, width, kernel, stride, pad = shape
+    codelet = conv(channels, filters, width, kernel, stride, pad)
+    acg = first_chain(snax(memories__l1__size=size, transfers__load__bytes_per_cycle="16"))
+    expected: Best = {}
+    for walk in _walks(codelet, acg):
+        expected = better(expected, walk.best())
+    assert solve(codelet, acg).proof.objective == expected["latency"][0]
+
+
 @pytest.mark.solver
 @pytest.mark.parametrize("seed", range(CASES))
 def test_solver_equals_exhaustive_search_in_every_objective(seed: int) -> None:

@@ -24,6 +24,7 @@ _EXTENTS = "compute__gemm__capabilities__matmul__extents__"
 LAYERS = {
     "conv3x3_on_8KiB": lambda: (conv(64, 24, 13), snax(memories__l1__size="8KiB")),
     "conv3x3_stride2": lambda: (conv(16, 16, 9, stride=2), snax(memories__l1__size="2KiB")),
+    "conv1x1_stride2": lambda: (conv(32, 24, 13, 1, 2), snax(memories__l1__size="2KiB")),
     "conv1x1_without_groups_of_banks": lambda: (
         conv(48, 40, 7, kernel=1),
         snax(memories__l1__size="4KiB", memories__l1__bank_group="32"),

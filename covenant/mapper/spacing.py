@@ -1,0 +1,42 @@
+"""Which positions of a tensor a tile on chip leaves out, because no iteration touches them.
+
+In: an operand, extents of the codelet's dims. Out: per axis the distance of the positions that are
+held: where all dims of an axis move along it in multiples of a distance, only every such position
+is ever touched (a filter of one position with a stride; a filter whose dilation and stride have a
+common factor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import gcd
+from typing import Protocol
+
+from covenant.core.affine import Affine
+
+
+class Subscripted(Protocol):
+    """What is known of an operand here."""
+
+    @property
+    def indices(self) -> Sequence[Affine]: ...
+    @property
+    def shape(self) -> Sequence[int]: ...
+    @property
+    def packed_axis(self) -> int: ...
+    @property
+    def lane(self) -> str: ...
+    @property
+    def rows(self) -> str: ...
+
+
+def spacings(operand: Subscripted, extents: Mapping[str, int]) -> tuple[int, ...]:
+    """Distances per axis, () when all are 1. The last axis and the packed one are held whole:
+    transfers read along them in one run. Lanes keep their distance even if there is one only."""
+    last = max((i for i, n in enumerate(operand.shape) if n > 1), default=-1)
+    moving = (operand.lane, operand.rows)
+    found = []
+    for axis, index in enumerate(operand.indices):
+        apart = gcd(*(c for d, c in index.terms if extents[d] > 1 or d in moving))
+        found.append(1 if axis in (last, operand.packed_axis) else max(1, apart))
+    return tuple(found) if max(found, default=1) > 1 else ()
