@@ -210,6 +210,8 @@ class Walk:
             share = 64
             if operand.strided:
                 share = 2 if operand.indices and operand.lane in operand.indices[-1].dims else 8
+                if operand.rows and operand.indices[-1].coefficient(operand.lane) > 1:
+                    share = 8
         return -(-accesses // (words * share))
 
     def _span(self, operand: Operand) -> int:

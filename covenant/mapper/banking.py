@@ -25,7 +25,8 @@ from covenant.mapper.placement import row_banks
 SWEEPING_SHARE, ROWS_SHARE, WINDOW_SHARE = 64, 8, 2
 """What a foreign access costs in banks that a reader's beats fill by half at most, as a fraction of
 what it costs in banks they fill: beats that sweep the banks leave each free in every other cycle,
-rows side by side at random, lanes side by side stay in a window of the banks for a whole reduction.
+rows side by side at random, as do lanes at a distance that run through rows; lanes side by side
+stay in a window of the banks for a whole reduction.
 Measured on the RTL (docs/benchmarks.md); whoever waits is served in every 16th cycle (cvn_tcdm)."""
 
 PARTIAL_WEIGHT = 2
@@ -167,7 +168,8 @@ def access_rate(memory: Memory, operand: Operand, banks: int) -> tuple[int, int]
         return 1, words
     if not operand.strided:
         return 1, words * SWEEPING_SHARE
-    side_by_side = bool(operand.indices) and operand.lane in operand.indices[-1].dims
+    step = operand.indices[-1].coefficient(operand.lane) if operand.indices else 0
+    side_by_side = step == 1 or (step > 1 and not operand.rows)
     return 1, words * (WINDOW_SHARE if side_by_side else ROWS_SHARE)
 
 

@@ -65,6 +65,8 @@ class Operand:
     rows: str = ""
     row_lanes: int = 0
     every: tuple[int, ...] = ()
+    gap: int = 1
+    """Distance of the positions that are touched on its last axis."""
 
     def spacing(self, axis: int) -> int:
         """Distance of the positions on an axis that a tile on chip holds."""
@@ -251,7 +253,8 @@ def _spaced(codelet: Codelet, acg: Acg, operand: Operand) -> Operand:
     loaded = operand.role in (Role.INPUT, Role.CONSTANT) and operand.strided
     if not loaded or operand.source is not None or acg.memory(operand.memory).per:
         return operand
-    return replace(operand, every=spacings(operand, codelet.extents))
+    apart, held = spacings(operand, codelet.extents)
+    return replace(operand, every=held, gap=apart[-1] if apart else 1)
 
 
 def _through_rows(operand: Operand, rows: Rows | None) -> Operand:

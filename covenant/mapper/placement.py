@@ -132,6 +132,8 @@ def plane_pitches(
             words, _ = row_pitch(operand, words, axis, lane_words, memory)
         pitches.append(words)
         words *= size
+    if operand.gap > 1 and operand.lane in operand.indices[-1].dims:
+        words |= 1  # lanes that no filter moves reach all banks by going from plane to plane
     return tuple(reversed(pitches)), words
 
 

@@ -30,13 +30,17 @@ class Subscripted(Protocol):
     def rows(self) -> str: ...
 
 
-def spacings(operand: Subscripted, extents: Mapping[str, int]) -> tuple[int, ...]:
-    """Distances per axis, () when all are 1. The last axis and the packed one are held whole:
+def spacings(
+    operand: Subscripted, extents: Mapping[str, int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Distances per axis of positions that are touched, and of those held, () when all are held:
+    the last axis and the packed one are held whole:
     transfers read along them in one run. Lanes keep their distance even if there is one only."""
     last = max((i for i, n in enumerate(operand.shape) if n > 1), default=-1)
     moving = (operand.lane, operand.rows)
-    found = []
+    touched, held = [], []
     for axis, index in enumerate(operand.indices):
         apart = gcd(*(c for d, c in index.terms if extents[d] > 1 or d in moving))
-        found.append(1 if axis in (last, operand.packed_axis) else max(1, apart))
-    return tuple(found) if max(found, default=1) > 1 else ()
+        touched.append(max(1, apart))
+        held.append(1 if axis in (last, operand.packed_axis) else touched[-1])
+    return tuple(touched), tuple(held) if max(held, default=1) > 1 else ()

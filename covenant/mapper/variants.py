@@ -43,8 +43,8 @@ def variants(codelet: Codelet, acg: Acg, bindings: tuple[Binding, ...]) -> tuple
 
 
 def _through_rows(codelet: Codelet, acg: Acg, binding: Binding) -> Binding | None:
-    """The binding whose lanes go on in the next row, None when rows are whole beats, a stream
-    cannot follow, or sums do not stay in the node."""
+    """The binding whose lanes go on in the next row, None when that saves no beat, a stream cannot
+    follow, or sums do not stay in the node."""
     if binding.rewriting != AS_WRITTEN or main_step(codelet) != 0:
         return None
     if set(swept_dims(codelet, acg, binding)) != set(reduction_dims(codelet)):
@@ -58,7 +58,10 @@ def _through_rows(codelet: Codelet, acg: Acg, binding: Binding) -> Binding | Non
     row = _row_of(codelet, lane, set(dims.values()))
     width = capability_of(acg, first).extents.get(lanes[0], 1)
     length = codelet.dim(lane).extent
-    if not row or length % width == 0 or length > LONGEST_ROW:
+    if not row or length > LONGEST_ROW:
+        return None
+    count = codelet.dim(row).extent
+    if count * -(-length // width) <= -(-count * length // width):
         return None
     made = replace(binding, steps=(replace(first, rows=row), *binding.steps[1:]))
     through = [o for o in operands(codelet, acg, made) if o.rows]

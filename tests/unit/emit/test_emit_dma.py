@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,11 @@ from covenant.core.diagnostics import CovenantError, Span
 from covenant.core.dtypes import DType
 from covenant.emit.dma import Descriptor, Side, fill, move
 from covenant.emit.packing import capacity, pack, pack_records, unpack
-from covenant.emit.transfers import clip
+from covenant.emit.transfers import clip, held_parts
+from covenant.mapper.candidates import match
 from covenant.mapper.mapping import Layout, LayoutAxis
+from covenant.mapper.operands import operands
+from mapper_samples import conv, snax
 
 NOWHERE = Span("test")
 
@@ -107,6 +112,36 @@ def test_records_lie_one_after_the_other() -> None:
     records = np.arange(2 * 2 * 9, dtype=np.uint8).reshape(2, 2, 9)
     content = pack_records(records, layout)
     assert (content[32 + 16 : 32 + 16 + 9] == records[1, 1]).all()
+
+
+def test_move_leaves_out_the_positions_between() -> None:
+    far, near = blocked(8, 9, 10), blocked(8, 3, 10)
+    near = replace(near, axes=tuple(replace(a, step=3) if a.axis == 1 else a for a in near.axes))
+    sides = Side(far, (0, 2, 0), 0), Side(near, (0, 3, 0), 0, (1, 3, 1))
+    pairs = [p for d in move(*sides, (8, 4, 10), 1, 8, 4, NOWHERE) for p in rows_of(d)]
+    expected = [
+        ((y * 10 + x) * 8, ((y - 2) // 3 + 1) * 80 + x * 8) for y in (2, 5) for x in range(10)
+    ]
+    assert sorted(pairs) == sorted(expected)
+
+
+@pytest.mark.parametrize("low", range(-7, 3))
+@pytest.mark.parametrize("every", [2, 3])
+def test_parts_of_a_tile_begin_and_end_at_positions_it_holds(low: int, every: int) -> None:
+    codelet = conv(8, 8, 10, 1, every, 0)
+    found = next(
+        o for o in operands(codelet, snax(), match(codelet, snax()).bindings[0]) if o.every
+    )
+    box = ((0, 1), (0, 1), (0, 8), (low, 3 * every + 1), (0, 1))
+    inside, slabs = held_parts(found, box)
+    held = range(low, low + 3 * every + 1, every)
+    assert found.every == (1, 1, 1, every, 1)
+    first, count = inside[3]
+    real = [y for y in held if 0 <= y < 10]
+    assert list(range(first, first + count, every)) == real
+    around = [y for s in slabs for y in range(s[3][0], s[3][0] + s[3][1], every)]
+    assert sorted(around) == [y for y in held if y not in real]
+    assert all(count > 0 for slab in slabs for _, count in slab)
 
 
 @pytest.mark.parametrize(
