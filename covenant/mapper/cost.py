@@ -41,6 +41,7 @@ from covenant.mapper.mapping import Loop, Mapping, Placement, Role
 from covenant.mapper.operands import main_capability
 from covenant.mapper.sites import Routes, Site, sum_energy
 from covenant.mapper.space import Row, Space, reduction_columns, space_of
+from covenant.mapper.spacing import touched_elements
 from covenant.mapper.streams import binding_of
 
 
@@ -351,7 +352,7 @@ def roofline(codelet: Codelet, acg: Acg, space: Space) -> int:
     read = write = 0
     for tensor in codelet.tensors:
         if tensor.role in (TensorRole.INPUT, TensorRole.CONSTANT):
-            read += tensor.elements * tensor.dtype.bytes
+            read += touched_elements(codelet, tensor) * tensor.dtype.bytes
         elif tensor.role is TensorRole.OUTPUT:
             write += tensor.elements * tensor.dtype.bytes
     off_chip = [s for s in space.moved if s.outer is not None and s.outer.off_chip]
