@@ -39,11 +39,11 @@ module cvn_nodes
 );
   // Masters of a node, and those of its operands.
   function automatic int unsigned gemm_all(input int unsigned g);
-    return cvn_pkg::gemm_masters(GemmM[g], GemmN[g], GemmK[g], GemmPLanes[g]);
+    return cvn_pkg::gemm_masters(GemmM[g], GemmN[g], GemmK[g], GemmFold[g], GemmPLanes[g]);
   endfunction
 
   function automatic int unsigned gemm_operands(input int unsigned g);
-    return cvn_pkg::gemm_operand_masters(GemmM[g], GemmN[g], GemmK[g]);
+    return cvn_pkg::gemm_operand_masters(GemmM[g], GemmN[g], GemmK[g], GemmFold[g]);
   endfunction
 
   function automatic int unsigned vector_all(input int unsigned v);
@@ -84,6 +84,9 @@ module cvn_nodes
       .M                 (GemmM[g]),
       .N                 (GemmN[g]),
       .K                 (GemmK[g]),
+      .Fold              (GemmFold[g]),
+      .Folded            (8'(GemmFolded[g])),
+      .OffsetShape       (GemmOffsetShape[g]),
       .RequantiseColumns (GemmRequantiseColumns[g]),
       .PLanes            (GemmPLanes[g]),
       .LoopsA            (GemmLoopsA[g]),

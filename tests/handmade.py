@@ -126,7 +126,8 @@ def map_by_hand(
     """A mapping with the given tiles (dims left out: whole), loop order, cuts and copies."""
     chosen = match(codelet, acg).bindings[binding]
     placed = operands(codelet, acg, chosen)
-    inner = inner_order(codelet, placed, reduction_dims(codelet))
+    words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
+    inner = inner_order(codelet, placed, reduction_dims(codelet), words)
     loops = _loops(codelet, tiles or {}, order)
     split = [i for i, x in enumerate(loops) if x.dim in reduction_dims(codelet) and x.trips > 1]
     placements = []

@@ -248,6 +248,7 @@ class Replay:
             found = registers["function"]
             self._find(f"{launch.unit}.function is {found}, below {count} is needed")
             return
+        unit = unit.shaped(registers)
         if self._in_order:
             self._one_by_one(launch, unit, registers)
             return

@@ -7,7 +7,7 @@ mean: one that multiplies and sums over a dim within a step is a matrix array.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Capability, Compute, Record, Transfer
@@ -21,12 +21,15 @@ from covenant.emit.rtl_text import (
     number,
     numbers,
     one,
+    place,
     resets,
     rounding,
     unit_of,
 )
 from covenant.emit.rtl_vector import Vector, find_vector, is_vector, vector_lines
 
+_MOST_SHAPES = 8  # capabilities (cvn_pkg::shape_select_t)
+_WORD_BYTES = 8  # cvn_pkg::WordBytes
 _ROWS = ("row_lanes", "row_step", "row_jump")
 _ARRAY = (
     "steps",
@@ -48,6 +51,11 @@ class Gemm:
     """A matrix array with the parts it needs in the cluster."""
 
     matmul: Capability
+    """The shape with the most pixels."""
+    fold: int
+    """How many times fewer pixels and longer sums the folded shape has, 1 when there is none."""
+    folded: tuple[int, ...]
+    """Numbers of the capabilities of the folded shape."""
     requantise: Capability
     record: Record
     unit: ControlUnit
@@ -94,8 +102,7 @@ def _contracts(capability: Capability) -> bool:
 
 
 def _gemm(acg: Acg, control: Control, array: Compute) -> Gemm:
-    matmuls = [k for k in array.capabilities if k.stationary]
-    matmul = one(acg, f"accumulating capability of {array.name}", matmuls)
+    matmul, fold, folded = _shapes(acg, array)
     record = one(acg, f"record of {array.name}", list(array.records))
     requantise = rounding(acg, array)
     unit = unit_of(acg, control, array)
@@ -106,7 +113,50 @@ def _gemm(acg: Acg, control: Control, array: Compute) -> Gemm:
         "P": acg.transfer(record.stream),
         "Y": acg.transfer(matmul.port("acc").spill),
     }
-    return Gemm(matmul, requantise, record, unit, streams)
+    return Gemm(matmul, fold, folded, requantise, record, unit, streams)
+
+
+def _shapes(acg: Acg, array: Compute) -> tuple[Capability, int, tuple[int, ...]]:
+    """The shape with the most pixels, the fold of the other one, the numbers of its capabilities:
+    all compute the same over the same streams, the other on `fold` times fewer pixels with sums as
+    many times longer. CovenantError for any other."""
+    base = max(array.capabilities, key=lambda c: c.extents.get("m", 1))
+    found: dict[int, int] = {}
+    for index, each in enumerate(array.capabilities):
+        fold = base.extents["m"] // each.extents.get("m", 1)
+        shape = {**each.extents, "m": base.extents["m"], "k": each.extents.get("k", 1) // fold}
+        same = replace(each, name=base.name, extents=base.extents, span=base.span) == base
+        if not same or shape != base.extents or each.extents != _folded(base, fold):
+            message = f"'{each.name}' is no other shape of '{base.name}'"
+            repair = (
+                f"write it as '{base.name}' with m divided and k multiplied by the same power of 2"
+            )
+            raise error(acg, message, repair, each.span)
+        found[index] = fold
+    folds = sorted({fold for fold in found.values() if fold > 1})
+    if not folds:
+        return base, 1, ()
+    numbers = tuple(n for n, fold in found.items() if fold > 1)
+    last = array.capabilities[numbers[-1]]
+    if len(folds) > 1 or len(array.capabilities) > _MOST_SHAPES:
+        message = (
+            f"'{array.name}' has {len(array.capabilities)} capabilities in {len(folds) + 1} shapes"
+        )
+        raise error(acg, message, "the RTL has two shapes at most; remove some", last.span)
+    if base.extents["k"] % _WORD_BYTES:
+        message = (
+            f"'{base.name}' takes {base.extents['k']} bytes of a pixel per step, no whole words"
+        )
+        raise error(acg, message, f"remove '{last.name}', or make k a multiple of 8", last.span)
+    return base, folds[0], numbers
+
+
+def _folded(base: Capability, fold: int) -> dict[str, int]:
+    """Extents of a shape with `fold` times fewer pixels; none when it is no power of two."""
+    m, k = base.extents["m"], base.extents["k"]
+    if fold & (fold - 1) or m % fold:
+        return {}
+    return {**base.extents, "m": m // fold, "k": k * fold}
 
 
 def node_lines(acg: Acg, control: Control, nodes: Nodes) -> list[str]:
@@ -114,7 +164,7 @@ def node_lines(acg: Acg, control: Control, nodes: Nodes) -> list[str]:
     operands: list[str] = []
     masters: list[str] = []
     for g in range(len(nodes.gemms)):
-        shape = f"GemmM[{g}], GemmN[{g}], GemmK[{g}]"
+        shape = f"GemmM[{g}], GemmN[{g}], GemmK[{g}], GemmFold[{g}]"
         operands.append(f"cvn_pkg::gemm_operand_masters({shape})")
         masters.append(f"cvn_pkg::gemm_masters({shape}, GemmPLanes[{g}])")
     for v in range(len(nodes.vectors)):
@@ -148,6 +198,10 @@ def _gemm_lines(acg: Acg, control: Control, gemms: Sequence[Gemm]) -> list[str]:
         numbers(f"Gemm{dim.upper()}", [g.matmul.extents[dim] for g in gemms])
         for dim in ("m", "n", "k")
     ]
+    lines.append(numbers("GemmFold", [g.fold for g in gemms]))
+    lines.append(numbers("GemmFolded", [sum(1 << n for n in g.folded) for g in gemms]))
+    selects = [place(acg, g.unit, "function", 0) if g.folded else 0 for g in gemms]
+    lines.append(numbers("GemmOffsetShape", selects))
     lines.append(numbers("GemmRequantiseColumns", [g.requantise.extents["n"] for g in gemms]))
     lines.append(numbers("GemmPLanes", [g.streams["P"].lanes for g in gemms]))
     keys = ("A", "B", "C", "P", "Y")

@@ -15,7 +15,7 @@ read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,6 +193,15 @@ class ComputeUnit:
     apart: Mapping[tuple[str, str], Stream] = field(default_factory=dict)
     """Streams of memories with an instance per lane, by capability and register prefix: which
     instances a beat takes follows from the lanes of the capability."""
+    shapes: tuple[tuple[Stream, ...], ...] = ()
+    """Streams per capability where some mean the same in other extents, else ()."""
+
+    def shaped(self, registers: Registers) -> ComputeUnit:
+        """The unit with streams as wide as a launch needs them; raises what `selected` does."""
+        if not self.shapes:
+            return self
+        number = self.capabilities.index(self.selected(registers))
+        return replace(self, streams=self.shapes[number], shapes=())
 
     def stream(self, key: str) -> Stream:
         """The stream of that prefix; KeyError when absent."""
@@ -277,12 +286,30 @@ def _compute_unit(acg: Acg, unit: ControlUnit) -> ComputeUnit:
     main = next(n for n in nodes if not n.after)
     chained = [n for n in nodes if n.after]
     results = tuple(c for n in chained for c in n.capabilities)
+    sums = ["", *(p.name for c in main.capabilities for p in c.ports if p.partial)]
+    last = [r.statement.target.name for r in results or main.capabilities[:1]]
+    meant = [str(c.statement) for c in main.capabilities]
+    shapes: tuple[tuple[Stream, ...], ...] = ()
+    if len(set(meant)) < len(meant):
+        pairs = zip(main.capabilities, meant, strict=True)
+        alike = [(c,) if meant.count(m) > 1 else main.capabilities for c, m in pairs]
+        shapes = tuple(_streams(acg, unit, main, own, results) for own in alike)
+    streams = _streams(acg, unit, main, main.capabilities, results)
+    apart = dict(_apart(acg, unit, main.capabilities, results))
+    return ComputeUnit(main, main.capabilities, results, streams, sums[-1], last[-1], apart, shapes)
+
+
+def _streams(
+    acg: Acg,
+    unit: ControlUnit,
+    main: Compute,
+    capabilities: tuple[Capability, ...],
+    results: tuple[Capability, ...],
+) -> tuple[Stream, ...]:
+    """Streams of a node that are wide enough for all of these capabilities."""
     streams: dict[str, Stream] = {}
-    partial = output = ""
-    for capability in main.capabilities:
+    for capability in capabilities:
         for port in capability.ports:
-            if port.partial:
-                partial = port.name
             if (port.partial or port.stream) and port.tile:
                 found = _stream(acg, unit, port, port.partial or port.stream, capability)
                 widest = streams.get(port.name)
@@ -291,18 +318,12 @@ def _compute_unit(acg: Acg, unit: ControlUnit) -> ComputeUnit:
     for result in results:
         for port in result.ports:
             if port.stream and port.tile:
-                own = _stream(acg, unit, port, port.stream, main.capabilities[0])
+                own = _stream(acg, unit, port, port.stream, capabilities[0])
                 streams.setdefault(port.name, own)
-                output = port.name if port.name == result.statement.target.name else output
-    if not results:
-        output = main.capabilities[0].statement.target.name
-    apart = dict(_apart(acg, unit, main.capabilities, results))
     for record in main.records:
         transfer = acg.transfer(record.stream)
         streams[record.name] = _flat(acg, unit, record.name, transfer, transfer.lanes)
-    return ComputeUnit(
-        main, main.capabilities, results, tuple(streams.values()), partial, output, apart
-    )
+    return tuple(streams.values())
 
 
 def _apart(

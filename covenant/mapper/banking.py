@@ -20,7 +20,7 @@ from math import gcd
 from covenant.acg.graph import Memory
 from covenant.mapper.mapping import Placement, Role
 from covenant.mapper.operands import Operand
-from covenant.mapper.placement import row_banks
+from covenant.mapper.placement import half_step, row_banks
 
 SWEEPING_SHARE, ROWS_SHARE, WINDOW_SHARE = 64, 8, 2
 """What a foreign access costs in banks that a reader's beats fill by half at most, as a fraction of
@@ -28,6 +28,16 @@ what it costs in banks they fill: beats that sweep the banks leave each free in 
 rows side by side at random, as do lanes at a distance that run through rows; lanes side by side
 stay in a window of the banks for a whole reduction.
 Measured on the RTL (docs/benchmarks.md); whoever waits is served in every 16th cycle (cvn_tcdm)."""
+
+RUN_LOSS, WORD_LOSS, SUM_LOSS = 4, 1480, (3, 16)
+"""Of readers whose beats change the half of the banks at every step (`half_step`): one cycle is
+lost in so many runs of an even number of steps, two in as many of an odd one; words of others wait
+for banks that have none to spare as long as a beat keeps to the same, a cycle is lost in so many
+words per step of that time; so many cycles per word of partial sums. Fitted to the RTL
+(docs/decisions/0011-array-shapes.md)."""
+
+LOAD_CYCLES = (1, 2)
+"""Cycles that a word of others takes at least beside such readers."""
 
 PARTIAL_WEIGHT = 2
 """Raw partial sums are written and read back within the steps of a tile: all at once, each counts
@@ -111,10 +121,13 @@ def _shares(needed: int, count: int) -> Iterator[tuple[int, int]]:
 
 def _span(memory: Memory, operand: Operand) -> int:
     """Groups of the finest view over which the words of one beat lie in different banks; lanes
-    that run through rows at a distance may need more than a bank each."""
+    that run through rows at a distance, and pixels of several words, may need more than a bank
+    each."""
     needed = _words_per_step(operand, memory.word_bytes)
     if operand.rows:
         needed = max(needed, row_banks(operand, memory))
+    if half_step(operand, memory):
+        needed = max(needed, memory.banks // 2)
     groups = 1
     while groups * memory.views[-1] < needed:
         groups *= 2
@@ -131,14 +144,64 @@ def reader_base(memory: Memory, plan: Plan, port: str) -> int:
     return memory.size_bytes * memory.views.index(reader_banks(memory, plan, port))
 
 
-def shared_loss(memory: Memory, operands: Sequence[Operand]) -> tuple[int, int]:
-    """Cycles lost per array step, as numerator and denominator, when readers share all banks: a
-    third of the share of the banks that they occupy."""
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Cycles that readers lose that share all banks: (steps * array steps + words * words of others
+    + sums * words of partial sums) / denominator."""
+
+    steps: int
+    words: int = 0
+    sums: int = 0
+    denominator: int = 1
+
+    def cycles(self, steps: int, words: int, sums: int) -> int:
+        """Whole cycles."""
+        return -(-(self.steps * steps + self.words * words + self.sums * sums) // self.denominator)
+
+
+def shared_rates(memory: Memory, operands: Sequence[Operand]) -> tuple[Rate, ...]:
+    """What readers lose in banks that they share with all others: the largest of these. Else a
+    third of the share of the banks that they occupy in every step; those that fall into step lose a
+    fraction of a cycle per run, but leave so few accesses to others that these may take longer than
+    the steps."""
     found = readers(operands)
     if len(found) < 2:
-        return 0, 1
+        return (Rate(0),)
+    run, still = _alternating_run(memory, found)
+    if run:
+        share, whole = SUM_LOSS
+        own = Rate(
+            (1 + run % 2) * WORD_LOSS * whole,
+            RUN_LOSS * run * whole * still,
+            RUN_LOSS * run * WORD_LOSS * share,
+            RUN_LOSS * run * WORD_LOSS * whole,
+        )
+        cycles, per = LOAD_CYCLES
+        return own, Rate(-per, cycles, 0, per)
     words = sum(_words_per_step(o, memory.word_bytes) for o in found)
-    return words, 3 * memory.banks
+    return (Rate(words, denominator=3 * memory.banks),)
+
+
+def shared_loss(
+    memory: Memory, operands: Sequence[Operand], steps: int, words: int, sums: int
+) -> int:
+    """Cycles that readers lose that share all banks; words: of others, sums: of partial sums."""
+    found = shared_rates(memory, operands)
+    return max(0, *(rate.cycles(steps, words, sums) for rate in found))
+
+
+def _alternating_run(memory: Memory, found: Sequence[Operand]) -> tuple[int, int]:
+    """Steps in a row at which one reader's beats change the half of the banks, as those of all
+    others do, 0 when they do not; and steps for which they keep to the same banks of each half,
+    which those of a window leave one by one."""
+    own = [o for o in found if half_step(o, memory)]
+    others = [o for o in found if o not in own]
+    words = [_words_per_step(o, memory.word_bytes) for o in others]
+    if len(own) != 1 or any(o.strided for o in others) or {2 * w for w in words} != {memory.banks}:
+        return 0, 0
+    (operand,) = own
+    run = -(-operand.shape[operand.packed_axis] // operand.beat[-1][1])
+    return run, run * min(operand.lanes, operand.window)
 
 
 def _words_per_step(operand: Operand, word_bytes: int) -> int:
@@ -239,8 +302,9 @@ def loss(
     guests = [(p, b) for p, copies in banks.items() if p not in names for b in copies]
     for left, right in itertools.combinations(used, 2):
         if any(a & b for a in left for b in right):
-            numerator, denominator = shared_loss(memory, operands)
-            return -(-steps * numerator // denominator)
+            sums = sum(words[port] for port in raw)
+            moved = sum(words[p.port] for p in placements if p.port not in raw)
+            return shared_loss(memory, operands, steps, moved, sums)
     if any(a < memory.size_bytes for p in placements if p.port in names for a in p.addresses):
         return 0  # a single reader that shares all banks
     lost = 0

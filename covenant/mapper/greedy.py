@@ -156,8 +156,9 @@ class _Descent:
         best: tuple[int, int] | None = None
         for index, plan in enumerate(space.plans):
             if plan.shared:
-                numerator, denominator = shared_loss(space.memory, space.banked)
-                lost = -(-tally.steps * numerator // denominator)
+                sums = space.machine.partial_words * tally.partials
+                moved = sum(moves[o.port].words for o in space.banked if o.role is not Role.PARTIAL)
+                lost = shared_loss(space.memory, space.banked, tally.steps, moved, sums)
             elif self._divided(plan, sizes, copies, group):
                 lost = self._lost(plan, copies, moves, tally)
             else:

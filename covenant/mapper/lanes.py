@@ -6,9 +6,11 @@ hardware fixes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from covenant.acg.graph import Acg, Capability, Memory, Port
+from covenant.codelets.ir import Codelet
+from covenant.core.affine import Affine
 from covenant.core.expression import Ref
 
 
@@ -81,3 +83,9 @@ def apart(acg: Acg, capability: Capability, port: Port, ref: Ref, bound: Mapping
     if step == 1:
         return ""
     return f"lanes of '{port.name}' are neighbours, '{dim}' moves by {step} in '{ref.name}'"
+
+
+def window(codelet: Codelet, indices: Sequence[Affine], lane: str) -> int:
+    """Positions that one iteration of `lane` reaches by the other dims of its subscript."""
+    others = (t for i in indices if lane in i.dims for t in i.terms if t[0] != lane)
+    return 1 + sum(abs(c) * (codelet.dim(d).extent - 1) for d, c in others)

@@ -18,7 +18,7 @@ from covenant.core.expression import Ref
 from covenant.mapper.candidates import Binding
 from covenant.mapper.channels import stream_memory
 from covenant.mapper.joints import capability_at, joints
-from covenant.mapper.lanes import in_rows, is_strided
+from covenant.mapper.lanes import in_rows, is_strided, window
 from covenant.mapper.mapping import Role, StepBinding
 from covenant.mapper.rewrite import main_step, rewritten
 from covenant.mapper.spacing import spacings
@@ -64,6 +64,7 @@ class Operand:
     pace: tuple[tuple[str, int], ...] = ()
     rows: str = ""
     row_lanes: int = 0
+    window: int = 1  # places along the axis of its lanes that one reads per result
     every: tuple[int, ...] = ()
     gap: int = 1
     """Distance of the positions that are touched on its last axis."""
@@ -141,11 +142,8 @@ def rows_of(codelet: Codelet, acg: Acg, binding: Binding) -> Rows | None:
 def strided_dims(acg: Acg, step: StepBinding) -> tuple[str, ...]:
     """Capability dims of the lanes of all ports whose lanes have a stride of their own."""
     capability = capability_of(acg, step)
-    found = [
-        port.tile[0]
-        for port in capability.ports
-        if len(port.tile) > 1 and is_strided(acg, step.node, port.name)
-    ]
+    wide = (port for port in capability.ports if len(port.tile) > 1)
+    found = (port.tile[0] for port in wide if is_strided(acg, step.node, port.name))
     return tuple(dict.fromkeys(found))
 
 
@@ -285,15 +283,15 @@ def _tensor_operand(
 ) -> Operand:
     step = binding.steps[index]
     tensor = codelet.tensor(dict(step.tensors)[port.name])
-    dims = dict(step.dims)
-    beat = tuple((dims.get(d, ""), lane_count(acg, binding, index, d)) for d in port.tile)
+    bound = dict(step.dims)
+    beat = tuple((bound.get(d, ""), lane_count(acg, binding, index, d)) for d in port.tile)
     memory = stream_memory(acg, acg.transfer(stream))
     return Operand(
         port=port.name,
         tensor=tensor.name,
         role=_role(tensor),
         dtype=port.held(tensor.dtype),
-        indices=_ref(codelet, index, tensor.name).indices,
+        indices=(ref := _ref(codelet, index, tensor.name)).indices,
         shape=tensor.shape,
         beat=beat,
         strided=is_strided(acg, step.node, port.name),
@@ -303,6 +301,7 @@ def _tensor_operand(
         memory=memory,
         pad=tensor.pad,
         source=tensor.source if tensor.role is TensorRole.INPUT else None,
+        window=window(codelet, ref.indices, beat[0][0]),
     )
 
 

@@ -29,13 +29,14 @@ def round_up(value: int, multiple: int) -> int:
 
 
 def inner_order(
-    codelet: Codelet, placed: Sequence[Operand], swept: Sequence[str]
+    codelet: Codelet, placed: Sequence[Operand], swept: Sequence[str], words: Mapping[str, int]
 ) -> tuple[str, ...]:
     """Order of the loops one launch absorbs: outside those of the stationary operand, innermost the
     `swept` ones, which it lacks. Where sums are stationary: dims that all inputs share, then those
     the lanes do not know (columns), then the lanes' own, innermost the reduction. So a record of
     columns serves as many steps as possible, and an input without the lanes' dims repeats one
-    run. Rows that the lanes run through lie next to them."""
+    run. Rows that the lanes run through lie next to them. A dim of which a step takes several words
+    is the innermost of the reduction (`half_step`). words: bytes of a word, by port."""
     reduced = reduction_dims(codelet)
     if set(swept) != set(reduced):
         names = [d.name for d in codelet.dims]
@@ -50,7 +51,9 @@ def inner_order(
     pixels = [d for d in rest if d not in kept]
     row = [strided.rows] if strided.rows else []
     lane = [strided.lane] if strided.lane in rest and strided.lane not in shared else []
-    return (*shared, *columns, *pixels, *row, *lane, *reduced)
+    wide = strided.strided and words_of_lane(strided, words[strided.port]) > 1
+    last = [d for d in reduced if wide and d == strided.packed]
+    return (*shared, *columns, *pixels, *row, *lane, *(d for d in reduced if d not in last), *last)
 
 
 def padded_pitch(words: int, coefficient: int, lanes: int, memory: Memory) -> int:
@@ -114,6 +117,26 @@ def _row_pitch(
     return pitch, crowd
 
 
+def words_of_lane(operand: Operand, word_bytes: int) -> int:
+    """Memory words that one lane of a beat takes."""
+    return max(1, operand.beat[-1][1] // operand.block(word_bytes))
+
+
+def half_step(operand: Operand, memory: Memory) -> int:
+    """Banks between the words of a pixel for which the beats of a reader that takes several words
+    of every pixel lie in the other half of the banks at every step along them; 0 where there are no
+    such. Another reader with beats of half the banks then never meets it twice in a row."""
+    words = words_of_lane(operand, memory.word_bytes)
+    axes = [i for i, a in enumerate(operand.indices) if operand.lane in a.dims]
+    if not operand.strided or operand.role is not Role.INPUT or words == 1 or operand.adjacent:
+        return 0
+    if not operand.lane or any(axis <= operand.packed_axis for axis in axes):
+        return 0
+    distance, left = divmod(memory.banks, 2 * words)
+    spread = operand.lanes * max(operand.pitches(a, operand.lane) for a in axes)
+    return 0 if left or spread > distance else distance
+
+
 def plane_pitches(
     operand: Operand, axes: Sequence[int], sizes: Sequence[int], memory: Memory
 ) -> tuple[tuple[int, ...], int]:
@@ -132,7 +155,10 @@ def plane_pitches(
             words, _ = row_pitch(operand, words, axis, lane_words, memory)
         pitches.append(words)
         words *= size
-    if operand.gap > 1 and operand.lane in operand.indices[-1].dims:
+    distance = half_step(operand, memory)
+    if distance:
+        words += (distance - words) % (2 * distance)
+    elif operand.gap > 1 and operand.lane in operand.indices[-1].dims:
         words |= 1  # lanes that no filter moves reach all banks by going from plane to plane
     return tuple(reversed(pitches)), words
 

@@ -211,10 +211,10 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     swept = swept_dims(codelet, acg, binding)
     through = rows_of(codelet, acg, binding)
     reduced = reduction_dims(codelet)
-    inner = inner_order(codelet, placed, swept)
+    words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
+    inner = inner_order(codelet, placed, swept, words)
     steps = step_extents(acg, codelet, binding)
     levels = max(s.depth for s in found)
-    words = {o.port: acg.memory(o.memory).word_bytes for o in placed}
     masking = frozenset(t.name for t in acg.transfers if "tail" in t.abilities)
     grains = {d.name: _grain(placed, d.name, words, masking) for d in codelet.dims}
     for lane in {d for site in found for d, _, _ in site.lanes if d}:

@@ -64,6 +64,7 @@ def _windows(dma: Dma, registers: Registers, memories: Memories) -> NDArray[np.u
 def run_compute(unit: ComputeUnit, registers: Registers, memories: Memories) -> int:
     """Execute a job of a compute node; returns the steps the array took."""
     try:
+        unit = unit.shaped(registers)
         inside = ends_inside(unit, registers)
     except IndexError:
         known = len(unit.capabilities)

@@ -15,11 +15,16 @@
 module cvn_gemm
   import cvn_pkg::reg_t, cvn_pkg::reg_op_e, cvn_pkg::sem_mask_t, cvn_pkg::gemm_events_t;
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
-  import cvn_pkg::reg_write_t, cvn_pkg::NumArrayRegs;
+  import cvn_pkg::reg_write_t, cvn_pkg::NumArrayRegs, cvn_pkg::shape_select_t;
 #(
   parameter int unsigned M                 = 0,
   parameter int unsigned N                 = 0,
   parameter int unsigned K                 = 0,
+  /// In the folded shape M is this many times smaller and K as many times larger; 1: there is none.
+  parameter int unsigned Fold              = 0,
+  /// Capabilities of the folded shape, by number, and the register that chooses one.
+  parameter logic [7:0]  Folded            = '0,
+  parameter int unsigned OffsetShape       = 0,
   parameter int unsigned RequantiseColumns = 0,
   parameter int unsigned PLanes            = 0,
   parameter int unsigned LoopsA            = 0,
@@ -54,7 +59,7 @@ module cvn_gemm
   parameter sem_mask_t   PostC             = '0,
   parameter sem_mask_t   PostP             = '0,
   parameter sem_mask_t   PostY             = '0,
-  localparam int unsigned NumMasters       = cvn_pkg::gemm_masters(M, N, K, PLanes),
+  localparam int unsigned NumMasters       = cvn_pkg::gemm_masters(M, N, K, Fold, PLanes),
   localparam int unsigned NumEngines       = 5
 ) (
   input  logic                  clk_i,
@@ -82,7 +87,10 @@ module cvn_gemm
   output gemm_events_t          events_o
 );
   localparam int unsigned LanesA = M * cvn_pkg::words_per_pixel(K);
-  localparam int unsigned LanesB = N * K / cvn_pkg::WordBytes;
+  localparam int unsigned LanesB = cvn_pkg::gemm_b_lanes(N, K, Fold);
+  localparam shape_select_t Select = '{
+    reset: ResetValue[OffsetShape], index: 8'(OffsetShape), folded: Folded
+  };
 
   logic a_valid, a_ready, b_valid, b_ready, c_valid, c_ready, p_valid, p_ready, y_valid, y_ready;
   word_t a_data[LanesA];
@@ -126,6 +134,8 @@ module cvn_gemm
     .M         (M),
     .N         (N),
     .K         (K),
+    .Fold      (Fold),
+    .Select    (Select),
     .PLanes    (PLanes),
     .LoopsA    (LoopsA),
     .LoopsB    (LoopsB),
@@ -189,26 +199,37 @@ module cvn_gemm
   );
 
   // ---- Array job queue ---------------------------------------------------------------------------
-  localparam int unsigned ArrayAddrBits = $clog2(NumArrayRegs);
-  logic array_valid, array_take, array_done;
-  reg_t [NumArrayRegs-1:0] array_regs;
+  localparam bit HasShapes = Folded != '0;
+  localparam int unsigned QueueRegs = NumArrayRegs + int'(HasShapes);
+  localparam int unsigned ArrayAddrBits = $clog2(QueueRegs);
+  typedef reg_t [QueueRegs-1:0] queue_regs_t;
+  localparam reg_t [NumArrayRegs-1:0] ArrayReset = ResetValue[OffsetArray+:NumArrayRegs];
+  localparam queue_regs_t QueueReset = queue_regs_t'({Select.reset, ArrayReset});
+  logic array_valid, array_take, array_done, array_we, shape_we, folded;
+  queue_regs_t array_regs;
   logic [7:0] array_addr;
+  logic [ArrayAddrBits-1:0] queue_addr;
   sem_mask_t unused_req, unused_post;
 
   assign array_addr = reg_addr_i - 8'(OffsetArray);
+  assign shape_we   = HasShapes && reg_addr_i == Select.index;
+  assign array_we   = reg_we_i && (array_addr < 8'(NumArrayRegs) || shape_we);
+  assign queue_addr = shape_we ? ArrayAddrBits'(NumArrayRegs) :
+                                 array_addr[ArrayAddrBits-1:0];
+  assign folded     = cvn_pkg::is_folded(Folded, array_regs[QueueRegs-1]);
 
   cvn_job_queue #(
-    .NumRegs   (NumArrayRegs),
+    .NumRegs   (QueueRegs),
     .Depth     (QueueDepth),
-    .ResetValue(ResetValue[OffsetArray+:NumArrayRegs]),
+    .ResetValue(QueueReset),
     .WaitMask  ('0),
     .PostMask  ('0)
   ) i_array_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clr_i      (clr_i),
-    .we_i       (reg_we_i && array_addr < 8'(NumArrayRegs)),
-    .waddr_i    (array_addr[ArrayAddrBits-1:0]),
+    .we_i       (array_we),
+    .waddr_i    (queue_addr),
     .wop_i      (reg_op_i),
     .wdata_i    (reg_data_i),
     .push_i     (launch_i),
@@ -230,6 +251,7 @@ module cvn_gemm
     .M                (M),
     .N                (N),
     .K                (K),
+    .Fold             (Fold),
     .RequantiseColumns(RequantiseColumns),
     .PLanes           (PLanes)
   ) i_datapath (
@@ -239,7 +261,8 @@ module cvn_gemm
     .job_valid_i(array_valid),
     .job_ready_o(array_take),
     .job_done_o (array_done),
-    .regs_i     (array_regs),
+    .regs_i     (array_regs[NumArrayRegs-1:0]),
+    .folded_i   (folded),
     .a_valid_i  (a_valid),
     .a_ready_o  (a_ready),
     .a_i        (a_data),
@@ -264,6 +287,10 @@ module cvn_gemm
 
   `CVN_ASSERT_INIT(RegistersChosen, NumRegs >= OffsetArray + NumArrayRegs,
                    "The registers of the array lie outside of the unit.")
+  `CVN_ASSERT_INIT(FoldChosen, Fold > 0 && M % Fold == 0 && Fold == 2 ** $clog2(Fold),
+                   "The fold of an array is a power of two that divides its pixels.")
+  `CVN_ASSERT_INIT(FoldWhole, Fold == 1 || K % cvn_pkg::WordBytes == 0,
+                   "An array with several shapes takes whole words of every pixel.")
   `CVN_ASSERT(LaunchReady, !launch_i || launch_ready_o,
               "A gemm job was launched into a full queue.")
   `CVN_ASSERT(WaitHasEngine, !launch_i || (wait_i & ~may_wait) == '0,

@@ -12,10 +12,12 @@ module cvn_gemm_datapath
   parameter int unsigned M                 = 0,
   parameter int unsigned N                 = 0,
   parameter int unsigned K                 = 0,
+  /// See cvn_gemm_array.
+  parameter int unsigned Fold              = 0,
   parameter int unsigned RequantiseColumns = 0,
   parameter int unsigned PLanes            = 0,
   localparam int unsigned LanesA           = M * cvn_pkg::words_per_pixel(K),
-  localparam int unsigned LanesB           = N * K / cvn_pkg::WordBytes
+  localparam int unsigned LanesB           = cvn_pkg::gemm_b_lanes(N, K, Fold)
 ) (
   input  logic                    clk_i,
   input  logic                    rst_ni,
@@ -25,6 +27,8 @@ module cvn_gemm_datapath
   output logic                    job_ready_o,
   output logic                    job_done_o,
   input  reg_t [NumArrayRegs-1:0] regs_i,
+  /// The job uses the folded shape.
+  input  logic                    folded_i,
 
   input  logic                    a_valid_i,
   output logic                    a_ready_o,
@@ -47,7 +51,7 @@ module cvn_gemm_datapath
   localparam int unsigned ReadColumns = (RequantiseColumns > 2) ? RequantiseColumns : 2;
 
   logic record_valid, record_release, use_record;
-  logic step, first, set, a_signed, b_signed;
+  logic step, first, set, folded, a_signed, b_signed;
   logic [2:0] part;
   logic [7:0] za;
   logic [7:0] record_zb[N];
@@ -69,6 +73,7 @@ module cvn_gemm_datapath
     .job_ready_o     (job_ready_o),
     .job_done_o      (job_done_o),
     .regs_i          (regs_i),
+    .folded_i        (folded_i),
     .a_valid_i       (a_valid_i),
     .a_ready_o       (a_ready_o),
     .b_valid_i       (b_valid_i),
@@ -79,6 +84,7 @@ module cvn_gemm_datapath
     .first_o         (first),
     .set_o           (set),
     .part_o          (part),
+    .folded_o        (folded),
     .a_signed_o      (a_signed),
     .b_signed_o      (b_signed),
     .za_o            (za),
@@ -115,6 +121,7 @@ module cvn_gemm_datapath
     .M          (M),
     .N          (N),
     .K          (K),
+    .Fold       (Fold),
     .ReadColumns(ReadColumns)
   ) i_array (
     .clk_i     (clk_i),
@@ -122,6 +129,7 @@ module cvn_gemm_datapath
     .first_i   (first),
     .set_i     (set),
     .part_i    (part),
+    .folded_i  (folded),
     .a_signed_i(a_signed),
     .b_signed_i(b_signed),
     .za_i      (za),

@@ -24,6 +24,8 @@ module cvn_gemm_sequencer
   output logic                    job_ready_o,
   output logic                    job_done_o,
   input  reg_t [NumArrayRegs-1:0] regs_i,
+  /// The job uses the folded shape of the array.
+  input  logic                    folded_i,
 
   input  logic                    a_valid_i,
   output logic                    a_ready_o,
@@ -36,6 +38,7 @@ module cvn_gemm_sequencer
   output logic                    first_o,
   output logic                    set_o,
   output logic [2:0]              part_o,
+  output logic                    folded_o,
   output logic                    a_signed_o,
   output logic                    b_signed_o,
   output logic [7:0]              za_o,
@@ -60,7 +63,7 @@ module cvn_gemm_sequencer
   reg_t steps_q, reuse_q;
   clamp_t clamp_q;
   logic [7:0] za_q;
-  logic a_signed_q, b_signed_q, resume_q, use_record_q;
+  logic folded_q, a_signed_q, b_signed_q, resume_q, use_record_q;
   gemm_out_e out_q;
 
   assign operands  = a_valid_i && b_valid_i;
@@ -83,6 +86,7 @@ module cvn_gemm_sequencer
 
   assign set_o      = set_q;
   assign part_o     = part_q;
+  assign folded_o   = folded_q;
   assign a_signed_o = a_signed_q;
   assign b_signed_o = b_signed_q;
   assign za_o       = za_q;
@@ -143,6 +147,7 @@ module cvn_gemm_sequencer
       clamp_q.zy   <= regs_i[cvn_pkg::ArrayZy];
       clamp_q.lo   <= regs_i[cvn_pkg::ArrayLo];
       clamp_q.hi   <= regs_i[cvn_pkg::ArrayHi];
+      folded_q     <= folded_i;
       a_signed_q   <= regs_i[cvn_pkg::ArrayASigned][0];
       b_signed_q   <= regs_i[cvn_pkg::ArrayBSigned][0];
       resume_q     <= regs_i[cvn_pkg::ArrayResume][0];

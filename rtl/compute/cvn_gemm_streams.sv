@@ -10,11 +10,14 @@ module cvn_gemm_streams
   import cvn_pkg::reg_t, cvn_pkg::reg_write_t, cvn_pkg::sem_mask_t;
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
   import cvn_pkg::stream_regs, cvn_pkg::StreamPlain, cvn_pkg::StreamLanes, cvn_pkg::StreamPixels;
-  import cvn_pkg::StreamRows;
+  import cvn_pkg::StreamRows, cvn_pkg::shape_select_t;
 #(
   parameter int unsigned M                 = 0,
   parameter int unsigned N                 = 0,
   parameter int unsigned K                 = 0,
+  /// In the folded shape M is this many times smaller and K as many times larger; 1: there is none.
+  parameter int unsigned Fold              = 0,
+  parameter shape_select_t Select          = '0,
   parameter int unsigned PLanes            = 0,
   parameter int unsigned LoopsA            = 0,
   parameter int unsigned LoopsB            = 0,
@@ -48,10 +51,10 @@ module cvn_gemm_streams
   parameter sem_mask_t   PostC             = '0,
   parameter sem_mask_t   PostP             = '0,
   parameter sem_mask_t   PostY             = '0,
-  localparam int unsigned NumMasters       = cvn_pkg::gemm_masters(M, N, K, PLanes),
+  localparam int unsigned NumMasters       = cvn_pkg::gemm_masters(M, N, K, Fold, PLanes),
   localparam int unsigned NumEngines       = 5,
   localparam int unsigned LanesA           = M * cvn_pkg::words_per_pixel(K),
-  localparam int unsigned LanesB           = N * K / cvn_pkg::WordBytes
+  localparam int unsigned LanesB           = cvn_pkg::gemm_b_lanes(N, K, Fold)
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
@@ -97,6 +100,8 @@ module cvn_gemm_streams
   cvn_read_engine #(
     .Lanes        (LanesA),
     .LanesPerPixel(cvn_pkg::words_per_pixel(K)),
+    .Fold         (Fold),
+    .Select       (Select),
     .Loops        (LoopsA),
     .FifoDepth    (FifoDepthA),
     .AddressDepth (AddressDepth),
@@ -129,6 +134,9 @@ module cvn_gemm_streams
   cvn_read_engine #(
     .Lanes        (LanesB),
     .LanesPerPixel(1),
+    .Fold         (1),
+    .Select       (Select),
+    .MostLanes    (LanesB / Fold),
     .Loops        (LoopsB),
     .FifoDepth    (FifoDepthB),
     .AddressDepth (AddressDepth),
@@ -161,6 +169,9 @@ module cvn_gemm_streams
   cvn_read_engine #(
     .Lanes        (M),
     .LanesPerPixel(1),
+    .Fold         (1),
+    .Select       (Select),
+    .FoldedLanes  (M / Fold),
     .Loops        (LoopsC),
     .FifoDepth    (FifoDepthC),
     .AddressDepth (AddressDepth),
@@ -193,6 +204,7 @@ module cvn_gemm_streams
   cvn_read_engine #(
     .Lanes        (PLanes),
     .LanesPerPixel(1),
+    .Fold         (1),
     .Loops        (LoopsP),
     .FifoDepth    (FifoDepthP),
     .AddressDepth (AddressDepth),
@@ -224,6 +236,8 @@ module cvn_gemm_streams
 
   cvn_write_engine #(
     .Lanes       (M),
+    .Select      (Select),
+    .FoldedLanes (M / Fold),
     .Loops       (LoopsY),
     .FifoDepth   (FifoDepthY),
     .AddressDepth(AddressDepth),

@@ -94,6 +94,7 @@ module cvn_vector_streams
   cvn_read_engine #(
     .Lanes        (M),
     .LanesPerPixel(1),
+    .Fold         (1),
     .Loops        (LoopsX),
     .FifoDepth    (FifoDepthX),
     .AddressDepth (AddressDepth),
@@ -126,6 +127,7 @@ module cvn_vector_streams
   cvn_read_engine #(
     .Lanes        (WLanes),
     .LanesPerPixel(1),
+    .Fold         (1),
     .Loops        (LoopsW),
     .FifoDepth    (FifoDepthW),
     .AddressDepth (AddressDepth),
@@ -158,6 +160,7 @@ module cvn_vector_streams
   cvn_read_engine #(
     .Lanes        (PLanes),
     .LanesPerPixel(1),
+    .Fold         (1),
     .Loops        (LoopsP),
     .FifoDepth    (FifoDepthP),
     .AddressDepth (AddressDepth),
@@ -191,6 +194,7 @@ module cvn_vector_streams
     cvn_read_engine #(
       .Lanes        (TLanes),
       .LanesPerPixel(1),
+      .Fold         (1),
       .Loops        (LoopsT),
       .FifoDepth    (FifoDepthT),
       .AddressDepth (AddressDepth),

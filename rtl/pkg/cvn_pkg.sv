@@ -40,7 +40,8 @@ package cvn_pkg;
   /// its word w at w * word_stride behind. Pixels from `lanes` on are masked. A pixel whose bit in
   /// `starts` is set begins a row: it and all behind it lie `row_jump` further.
   typedef struct packed {
-    logic        last;  // last beat of the job
+    logic        last;    // last beat of the job
+    logic        folded;  // lanes count as in the folded shape of the array (cvn_address_queue)
     logic [15:0] lanes;
     logic [MaxPixels-1:0] starts;
     logic [31:0] row_jump;
@@ -125,21 +126,41 @@ package cvn_pkg;
     return int'(layout) + 2 * loops;
   endfunction
 
+  /// How the launches of a matrix array choose its shape: by the number of a capability.
+  typedef struct packed {
+    reg_t       reset;   // value of the register after a program start
+    logic [7:0] index;   // the register of the unit
+    logic [7:0] folded;  // capabilities of the folded shape, one bit each; '0: there is one shape
+  } shape_select_t;
+
+  /// Whether a launch whose register holds `number` uses the folded shape; `folded`: capabilities.
+  function automatic logic is_folded(input logic [7:0] folded, input reg_t number);
+    return number < 32'd8 && folded[number[2:0]];
+  endfunction
+
   /// Words per pixel of the a stream of an array with depth k.
   function automatic int unsigned words_per_pixel(input int unsigned k);
     return (k > WordBytes) ? k / WordBytes : 1;
   endfunction
 
+  /// Words of a beat of b, in the shape that needs most.
+  function automatic int unsigned gemm_b_lanes(input int unsigned n, input int unsigned k,
+                                               input int unsigned fold);
+    return n * k * fold / WordBytes;
+  endfunction
+
   /// TCDM masters of a gemm node that read operands: the first ones.
   function automatic int unsigned gemm_operand_masters(input int unsigned m, input int unsigned n,
-                                                       input int unsigned k);
-    return m * words_per_pixel(k) + n * k / WordBytes;
+                                                       input int unsigned k,
+                                                       input int unsigned fold);
+    return m * words_per_pixel(k) + gemm_b_lanes(n, k, fold);
   endfunction
 
   /// TCDM masters of a gemm node, in the order a, b, c, p, y.
   function automatic int unsigned gemm_masters(input int unsigned m, input int unsigned n,
-                                               input int unsigned k, input int unsigned p_lanes);
-    return gemm_operand_masters(m, n, k) + m + p_lanes + m;
+                                               input int unsigned k, input int unsigned fold,
+                                               input int unsigned p_lanes);
+    return gemm_operand_masters(m, n, k, fold) + m + p_lanes + m;
   endfunction
 
   /// What a vector node computes in a step; x, w: words of 8 channels, one per pixel lane.

@@ -13,6 +13,8 @@ module cvn_address_queue
   parameter int unsigned Lanes = 0,
   /// Consecutive lanes that form one pixel (distance word_stride inside, lane_stride between).
   parameter int unsigned LanesPerPixel = 0,
+  /// In folded beats this many times fewer pixels have as many times more words; 1: there are none.
+  parameter int unsigned Fold = 0,
   /// Power of two.
   parameter int unsigned Depth = 0
 ) (
@@ -46,15 +48,38 @@ module cvn_address_queue
   logic push, retire;
   logic [Lanes-1:0] passed, ahead;
 
-  // Words from a beat's address to a lane's. The first two multiplications have a constant factor,
-  // the third one that is no more than the pixel's number.
-  function automatic reg_t lane_offset(input int unsigned lane, input reg_t lane_stride,
-                                       input reg_t word_stride, input starts_t starts,
-                                       input reg_t row_jump);
+  // Pixels of a folded beat: its first lanes have the first words of them all, and so on.
+  localparam int unsigned FoldedPixels = Lanes / LanesPerPixel / Fold;
+
+  // Words from a beat's address to word `word` of its pixel `pixel`. The first two multiplications
+  // have a constant factor, the third one that is no more than the pixel's number.
+  function automatic reg_t offset(input int unsigned pixel, input int unsigned word,
+                                  input reg_t lane_stride, input reg_t word_stride,
+                                  input starts_t starts, input reg_t row_jump);
     starts_t begun;
-    begun = starts & starts_t'((64'd2 << (lane / LanesPerPixel)) - 64'd1);
-    return reg_t'(lane / LanesPerPixel) * lane_stride
-           + reg_t'(lane % LanesPerPixel) * word_stride + reg_t'($countones(begun)) * row_jump;
+    begun = starts & starts_t'((64'd2 << pixel) - 64'd1);
+    return reg_t'(pixel) * lane_stride + reg_t'(word) * word_stride
+           + reg_t'($countones(begun)) * row_jump;
+  endfunction
+
+  function automatic reg_t lane_offset(input int unsigned lane, input logic folded,
+                                       input reg_t lane_stride, input reg_t word_stride,
+                                       input starts_t starts, input reg_t row_jump);
+    int unsigned group, word;
+    group = lane / LanesPerPixel;
+    word  = lane % LanesPerPixel;
+    if (Fold > 1 && folded) begin
+      return offset(group % FoldedPixels, group / FoldedPixels * LanesPerPixel + word,
+                    lane_stride, word_stride, starts, row_jump);
+    end
+    return offset(group, word, lane_stride, word_stride, starts, row_jump);
+  endfunction
+
+  function automatic logic is_asleep(input int unsigned lane, input logic folded,
+                                     input logic [15:0] lanes);
+    int unsigned group;
+    group = lane / LanesPerPixel;
+    return 32'(lanes) <= ((Fold > 1 && folded) ? group % FoldedPixels : group);
   endfunction
 
   assign beat_ready_o = pointer_t'(write_q - oldest_q) != pointer_t'(Depth);
@@ -65,15 +90,23 @@ module cvn_address_queue
     for (int unsigned l = 0; l < Lanes; l++) begin
       lane_d[l]  = lane_q[l] + pointer_t'(take_i[l]);
       passed[l]  = (lane_q[l] != oldest_q) || take_i[l];
+    end
+  end
+
+  always_comb begin
+    for (int unsigned l = 0; l < Lanes; l++) begin
       valid_o[l] = (lane_q[l] != write_q) || push;
       if (lane_q[l] == write_q) begin
-        masked_o[l] = 32'(beat_i.lanes) <= l / LanesPerPixel;
-        addr_o[l]   = beat_i.addr + lane_offset(l, beat_i.lane_stride, beat_i.word_stride,
-                                                beat_i.starts, beat_i.row_jump);
+        masked_o[l] = is_asleep(l, beat_i.folded, beat_i.lanes);
+        addr_o[l]   = beat_i.addr + lane_offset(l, beat_i.folded, beat_i.lane_stride,
+                                                beat_i.word_stride, beat_i.starts,
+                                                beat_i.row_jump);
       end else begin
-        masked_o[l] = 32'(beats_q[index_t'(lane_q[l])].lanes) <= l / LanesPerPixel;
+        masked_o[l] = is_asleep(l, beats_q[index_t'(lane_q[l])].folded,
+                                beats_q[index_t'(lane_q[l])].lanes);
         addr_o[l]   = beats_q[index_t'(lane_q[l])].addr
-                      + lane_offset(l, beats_q[index_t'(lane_q[l])].lane_stride,
+                      + lane_offset(l, beats_q[index_t'(lane_q[l])].folded,
+                                    beats_q[index_t'(lane_q[l])].lane_stride,
                                     beats_q[index_t'(lane_q[l])].word_stride,
                                     beats_q[index_t'(lane_q[l])].starts,
                                     beats_q[index_t'(lane_q[l])].row_jump);
@@ -115,6 +148,8 @@ module cvn_address_queue
 
   `CVN_ASSERT_INIT(LanesChosen, Lanes > 0 && LanesPerPixel > 0 && Lanes % LanesPerPixel == 0,
                    "The lanes of a stream must be a multiple of the lanes of a pixel.")
+  `CVN_ASSERT_INIT(FoldChosen, Fold > 0 && (Lanes / LanesPerPixel) % Fold == 0,
+                   "The pixels of a stream must be a multiple of the fold of the array.")
   `CVN_ASSERT_INIT(DepthPowerOfTwo, Depth > 0 && Depth == 2 ** $clog2(Depth),
                    "The depth of the address queue must be a power of two.")
   `CVN_ASSERT(TakeValid, (take_i & ~valid_o) == '0, "A lane took a beat that was not there.")

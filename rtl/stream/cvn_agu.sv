@@ -32,6 +32,9 @@ module cvn_agu
   input  reg_t             word_stride_i,
   input  reg_t             tail_loop_i,
   input  reg_t             tail_lanes_i,
+  /// Lanes that the shape of the array uses, and whether it is the folded one.
+  input  logic [15:0]      most_lanes_i,
+  input  logic             folded_i,
   input  reg_t             row_lanes_i,
   input  reg_t             row_step_i,
   input  reg_t             row_jump_i,
@@ -55,7 +58,8 @@ module cvn_agu
   logic take, advance, last;
 
   reg_t lane_stride_q, word_stride_q;
-  logic [15:0] tail_lanes_q;
+  logic [15:0] tail_lanes, tail_lanes_q, most_lanes_q;
+  logic folded_q;
   logic [LoopBits-1:0] tail_loop_q;
   reg_t bound_q[Loops];   // iterations - 1
   reg_t stride_q[Loops];  // words
@@ -97,6 +101,7 @@ module cvn_agu
     finished[Loops] = all;
   end
 
+  assign tail_lanes  = lanes_of(tail_lanes_i);
   assign moves       = finished[Loops-1:0];
   assign last        = finished[Loops];
   assign valid_o     = running_q;
@@ -109,7 +114,8 @@ module cvn_agu
     beat_o.addr        = start_q[0];
     beat_o.lane_stride = lane_stride_q;
     beat_o.word_stride = word_stride_q;
-    beat_o.lanes       = (left_q[tail_loop_q] == '0) ? tail_lanes_q : '1;
+    beat_o.lanes       = (left_q[tail_loop_q] == '0) ? tail_lanes_q : most_lanes_q;
+    beat_o.folded      = folded_q;
     beat_o.starts      = starts_q;
     beat_o.row_jump    = row_jump_q;
     beat_o.last        = last;
@@ -141,7 +147,9 @@ module cvn_agu
     if (take) begin
       lane_stride_q <= words_of(lane_stride_i);
       word_stride_q <= words_of(word_stride_i);
-      tail_lanes_q  <= lanes_of(tail_lanes_i);
+      tail_lanes_q  <= (tail_lanes < most_lanes_i) ? tail_lanes : most_lanes_i;
+      most_lanes_q  <= most_lanes_i;
+      folded_q      <= folded_i;
       tail_loop_q   <= LoopBits'(tail_loop_i);
       row_lanes_q   <= lanes_of(row_lanes_i);
       row_step_q    <= row_step_i[15:0];

@@ -9,10 +9,17 @@
 
 module cvn_read_engine
   import cvn_pkg::reg_t, cvn_pkg::reg_write_t, cvn_pkg::sem_mask_t, cvn_pkg::stream_layout_e;
+  import cvn_pkg::shape_select_t;
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
 #(
   parameter int unsigned    Lanes         = 0,
   parameter int unsigned    LanesPerPixel = 0,
+  /// See cvn_address_queue.
+  parameter int unsigned    Fold          = 0,
+  /// Which launches are folded, and lanes awake in the others and in these.
+  parameter shape_select_t  Select        = '0,
+  parameter int unsigned    MostLanes     = Lanes,
+  parameter int unsigned    FoldedLanes   = Lanes,
   parameter int unsigned    Loops         = 0,
   parameter int unsigned    FifoDepth     = 0,
   parameter int unsigned    AddressDepth  = 0,
@@ -48,27 +55,41 @@ module cvn_read_engine
   output word_t      data_o[Lanes]
 );
   localparam int unsigned Header = int'(Layout);
-  localparam int unsigned AddrBits = $clog2(NumRegs);
+  // The register that chooses the shape is one of the unit; every engine keeps a copy, the last one.
+  localparam bit HasShapes = Select.folded != '0;
+  localparam int unsigned QueueRegs = NumRegs + int'(HasShapes);
+  localparam int unsigned AddrBits = $clog2(QueueRegs);
+  typedef reg_t [QueueRegs-1:0] queue_regs_t;
+  localparam queue_regs_t QueueReset = queue_regs_t'({Select.reset, ResetValue});
 
-  logic job_valid, job_ready, job_done;
-  reg_t [NumRegs-1:0] regs;
+  logic job_valid, job_ready, job_done, folded;
+  logic [15:0] most_lanes;
+  reg_t [QueueRegs-1:0] regs;
   logic [7:0] local_addr;
+  logic [AddrBits-1:0] queue_addr;
+  logic queue_we, shape_we;
   reg_t lane_stride, word_stride, tail_loop, tail_lanes, row_lanes, row_step, row_jump;
 
   assign local_addr = write_i.addr - 8'(Offset);
 
+  assign shape_we   = HasShapes && write_i.addr == Select.index;
+  assign queue_we   = write_i.we && (local_addr < 8'(NumRegs) || shape_we);
+  assign queue_addr = shape_we ? AddrBits'(NumRegs) : local_addr[AddrBits-1:0];
+  assign folded     = cvn_pkg::is_folded(Select.folded, regs[QueueRegs-1]);
+  assign most_lanes = folded ? 16'(FoldedLanes) : 16'(MostLanes);
+
   cvn_job_queue #(
-    .NumRegs   (NumRegs),
+    .NumRegs   (QueueRegs),
     .Depth     (QueueDepth),
-    .ResetValue(ResetValue),
+    .ResetValue(QueueReset),
     .WaitMask  (WaitMask),
     .PostMask  (PostMask)
   ) i_job_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clr_i      (clr_i),
-    .we_i       (write_i.we && local_addr < 8'(NumRegs)),
-    .waddr_i    (local_addr[AddrBits-1:0]),
+    .we_i       (queue_we),
+    .waddr_i    (queue_addr),
     .wop_i      (write_i.op),
     .wdata_i    (write_i.data),
     .push_i     (push_i),
@@ -115,6 +136,7 @@ module cvn_read_engine
   cvn_stream_reader #(
     .Lanes        (Lanes),
     .LanesPerPixel(LanesPerPixel),
+    .Fold         (Fold),
     .Loops        (Loops),
     .FifoDepth    (FifoDepth),
     .AddressDepth (AddressDepth)
@@ -130,6 +152,8 @@ module cvn_read_engine
     .word_stride_i(word_stride),
     .tail_loop_i  (tail_loop),
     .tail_lanes_i (tail_lanes),
+    .most_lanes_i (most_lanes),
+    .folded_i     (folded),
     .row_lanes_i  (row_lanes),
     .row_step_i   (row_step),
     .row_jump_i   (row_jump),

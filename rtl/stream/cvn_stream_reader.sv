@@ -16,6 +16,8 @@ module cvn_stream_reader
 #(
   parameter int unsigned Lanes         = 0,
   parameter int unsigned LanesPerPixel = 0,
+  /// See cvn_address_queue.
+  parameter int unsigned Fold          = 0,
   parameter int unsigned Loops         = 0,
   parameter int unsigned FifoDepth     = 0,
   /// Beats a lane may run ahead of the slowest one: a power of two.
@@ -33,6 +35,8 @@ module cvn_stream_reader
   input  reg_t             word_stride_i,
   input  reg_t             tail_loop_i,
   input  reg_t             tail_lanes_i,
+  input  logic [15:0]      most_lanes_i,
+  input  logic             folded_i,
   input  reg_t             row_lanes_i,
   input  reg_t             row_step_i,
   input  reg_t             row_jump_i,
@@ -66,6 +70,8 @@ module cvn_stream_reader
     .word_stride_i(word_stride_i),
     .tail_loop_i  (tail_loop_i),
     .tail_lanes_i (tail_lanes_i),
+    .most_lanes_i (most_lanes_i),
+    .folded_i     (folded_i),
     .row_lanes_i  (row_lanes_i),
     .row_step_i   (row_step_i),
     .row_jump_i   (row_jump_i),
@@ -79,6 +85,7 @@ module cvn_stream_reader
   cvn_address_queue #(
     .Lanes        (Lanes),
     .LanesPerPixel(LanesPerPixel),
+    .Fold         (Fold),
     .Depth        (AddressDepth)
   ) i_address_queue (
     .clk_i       (clk_i),

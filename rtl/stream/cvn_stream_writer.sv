@@ -30,6 +30,7 @@ module cvn_stream_writer
   input  reg_t             lane_stride_i,
   input  reg_t             tail_loop_i,
   input  reg_t             tail_lanes_i,
+  input  logic [15:0]      most_lanes_i,
   input  reg_t [Loops-1:0] bound_i,
   input  reg_t [Loops-1:0] stride_i,
 
@@ -60,6 +61,8 @@ module cvn_stream_writer
     .word_stride_i('0),
     .tail_loop_i  (tail_loop_i),
     .tail_lanes_i (tail_lanes_i),
+    .most_lanes_i (most_lanes_i),
+    .folded_i     (1'b0),
     .row_lanes_i  ('0),
     .row_step_i   ('0),
     .row_jump_i   ('0),
@@ -73,6 +76,7 @@ module cvn_stream_writer
   cvn_address_queue #(
     .Lanes        (Lanes),
     .LanesPerPixel(1),
+    .Fold         (1),
     .Depth        (AddressDepth)
   ) i_address_queue (
     .clk_i       (clk_i),

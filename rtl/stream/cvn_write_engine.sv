@@ -8,10 +8,13 @@
 `include "cvn_assert.svh"
 
 module cvn_write_engine
-  import cvn_pkg::reg_t, cvn_pkg::reg_write_t, cvn_pkg::sem_mask_t;
+  import cvn_pkg::reg_t, cvn_pkg::reg_write_t, cvn_pkg::sem_mask_t, cvn_pkg::shape_select_t;
   import cvn_pkg::tcdm_req_t, cvn_pkg::tcdm_rsp_t, cvn_pkg::word_t;
 #(
   parameter int unsigned  Lanes        = 0,
+  /// Which launches of the array are folded, and lanes awake in these.
+  parameter shape_select_t Select      = '0,
+  parameter int unsigned  FoldedLanes  = Lanes,
   parameter int unsigned  Loops        = 0,
   parameter int unsigned  FifoDepth    = 0,
   parameter int unsigned  AddressDepth = 0,
@@ -46,26 +49,40 @@ module cvn_write_engine
   input  tcdm_rsp_t  tcdm_rsp_i[Lanes]
 );
   localparam int unsigned Header = int'(cvn_pkg::StreamLanes);
-  localparam int unsigned AddrBits = $clog2(NumRegs);
+  // The register that chooses the shape is one of the unit; every engine keeps a copy, the last one.
+  localparam bit HasShapes = Select.folded != '0;
+  localparam int unsigned QueueRegs = NumRegs + int'(HasShapes);
+  localparam int unsigned AddrBits = $clog2(QueueRegs);
+  typedef reg_t [QueueRegs-1:0] queue_regs_t;
+  localparam queue_regs_t QueueReset = queue_regs_t'({Select.reset, ResetValue});
 
   logic job_valid, job_ready, job_done;
-  reg_t [NumRegs-1:0] regs;
+  logic [15:0] most_lanes;
+  reg_t [QueueRegs-1:0] regs;
   logic [7:0] local_addr;
+  logic [AddrBits-1:0] queue_addr;
+  logic queue_we, shape_we;
 
   assign local_addr = write_i.addr - 8'(Offset);
 
+  assign shape_we   = HasShapes && write_i.addr == Select.index;
+  assign queue_we   = write_i.we && (local_addr < 8'(NumRegs) || shape_we);
+  assign queue_addr = shape_we ? AddrBits'(NumRegs) : local_addr[AddrBits-1:0];
+  assign most_lanes = cvn_pkg::is_folded(Select.folded, regs[QueueRegs-1]) ? 16'(FoldedLanes) :
+                                                                      16'(Lanes);
+
   cvn_job_queue #(
-    .NumRegs   (NumRegs),
+    .NumRegs   (QueueRegs),
     .Depth     (QueueDepth),
-    .ResetValue(ResetValue),
+    .ResetValue(QueueReset),
     .WaitMask  (WaitMask),
     .PostMask  (PostMask)
   ) i_job_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clr_i      (clr_i),
-    .we_i       (write_i.we && local_addr < 8'(NumRegs)),
-    .waddr_i    (local_addr[AddrBits-1:0]),
+    .we_i       (queue_we),
+    .waddr_i    (queue_addr),
     .wop_i      (write_i.op),
     .wdata_i    (write_i.data),
     .push_i     (push_i),
@@ -98,6 +115,7 @@ module cvn_write_engine
     .lane_stride_i(regs[1]),
     .tail_loop_i  (regs[2]),
     .tail_lanes_i (regs[3]),
+    .most_lanes_i (most_lanes),
     .bound_i      (regs[Header+:Loops]),
     .stride_i     (regs[Header+Loops+:Loops]),
     .valid_i      (valid_i),

@@ -9,6 +9,7 @@ module cvn_gemm_tb
   parameter int unsigned M          = 8,
   parameter int unsigned N          = 8,
   parameter int unsigned K          = 8,
+  parameter int unsigned Fold       = 1,
   parameter int unsigned Columns    = 4,
   parameter int unsigned PLanes     = 3,
   parameter int unsigned Banks      = 32,
@@ -62,8 +63,8 @@ module cvn_gemm_tb
   localparam int unsigned OffsetP = OffsetC + stream_regs(StreamLanes, Loops);
   localparam int unsigned OffsetY = OffsetP + stream_regs(StreamPlain, LoopsPlain);
   localparam int unsigned OffsetArray = OffsetY + stream_regs(StreamLanes, Loops);
-  localparam int unsigned NumRegs = OffsetArray + NumArrayRegs;
-  localparam int unsigned GemmMasters = gemm_masters(M, N, K, PLanes);
+  localparam int unsigned NumRegs = OffsetArray + NumArrayRegs + 1;
+  localparam int unsigned GemmMasters = gemm_masters(M, N, K, Fold, PLanes);
   localparam int unsigned Noise = 8;
   localparam int unsigned NumMasters = GemmMasters + 1 + Noise;
   localparam int unsigned FirstY = GemmMasters - M;
@@ -129,16 +130,24 @@ module cvn_gemm_tb
   assign req[GemmMasters] = host_q;
   assign host_rdata_o = rsp[GemmMasters].rdata;
 
+  // A disturbing master asks for its bank until it is served, as the DMA does.
   for (genvar i = 0; i < Noise; i++) begin : gen_noise
     logic [63:0] mixed;
+    logic asks_q;
+    logic [31:0] asked_q;
     assign mixed = random_q * (64'h2545_F491_4F6C_DD1D + 64'd2 * 64'(i));
     assign req[GemmMasters+1+i] = '{
-      valid: {1'b0, mixed[63:56]} < noise_q,
-      write: 1'b0,
-      behind: 1'b0,
-      addr: 32'(mixed[55:40]) % Words,
-      wdata: '0
+      valid: asks_q, write: 1'b0, behind: 1'b0, addr: asked_q, wdata: '0
     };
+    always_ff @(posedge clk_i or negedge rst_ni) begin
+      if (!rst_ni) begin
+        asks_q  <= 1'b0;
+        asked_q <= '0;
+      end else if (!asks_q || rsp[GemmMasters+1+i].gnt) begin
+        asks_q  <= {1'b0, mixed[63:56]} < noise_q;
+        asked_q <= 32'(mixed[55:40]) % Words;
+      end
+    end
   end
 
   for (genvar e = 0; e < 5; e++) begin : gen_sem
@@ -147,7 +156,7 @@ module cvn_gemm_tb
 
   cvn_tcdm #(
     .NumMasters(NumMasters),
-    .Urgent    (gemm_operand_masters(M, N, K)),
+    .Urgent    (gemm_operand_masters(M, N, K, Fold)),
     .Banks     (Banks),
     .Words     (Words)
   ) i_tcdm (
@@ -163,6 +172,9 @@ module cvn_gemm_tb
     .M                (M),
     .N                (N),
     .K                (K),
+    .Fold             (Fold),
+    .Folded           (Fold > 1 ? 8'h02 : 8'h00),
+    .OffsetShape      (NumRegs - 1),
     .RequantiseColumns(Columns),
     .PLanes           (PLanes),
     .LoopsA           (Loops),

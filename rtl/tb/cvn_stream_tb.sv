@@ -129,6 +129,7 @@ module cvn_stream_tb
   cvn_stream_reader #(
     .Lanes        (Lanes),
     .LanesPerPixel(LanesPerPixel),
+    .Fold         (1),
     .Loops        (Loops),
     .FifoDepth    (ReadDepth),
     .AddressDepth (4)
@@ -144,6 +145,8 @@ module cvn_stream_tb
     .word_stride_i(read_word_stride_i),
     .tail_loop_i  (read_tail_loop_i),
     .tail_lanes_i (read_tail_lanes_i),
+    .most_lanes_i (16'(Lanes)),
+    .folded_i     (1'b0),
     .row_lanes_i  (read_row_lanes_i),
     .row_step_i   (read_row_step_i),
     .row_jump_i   (read_row_jump_i),
@@ -172,6 +175,7 @@ module cvn_stream_tb
     .lane_stride_i(write_lane_stride_i),
     .tail_loop_i  (write_tail_loop_i),
     .tail_lanes_i (write_tail_lanes_i),
+    .most_lanes_i (16'(Lanes)),
     .bound_i      (write_bound),
     .stride_i     (write_stride),
     .valid_i      (valid && pass),

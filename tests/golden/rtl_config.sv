@@ -34,6 +34,9 @@ package cvn_cfg_pkg;
   localparam int unsigned GemmM[1] = '{8};
   localparam int unsigned GemmN[1] = '{8};
   localparam int unsigned GemmK[1] = '{8};
+  localparam int unsigned GemmFold[1] = '{1};
+  localparam int unsigned GemmFolded[1] = '{0};
+  localparam int unsigned GemmOffsetShape[1] = '{0};
   localparam int unsigned GemmRequantiseColumns[1] = '{4};
   localparam int unsigned GemmPLanes[1] = '{3};
   localparam int unsigned GemmLoopsA[1] = '{6};
@@ -125,8 +128,8 @@ package cvn_cfg_pkg;
     32'h8, 32'h0}};
   localparam int unsigned NumNodes = 2;
   localparam int unsigned NodeUnit[2] = '{0, 7};
-  localparam int unsigned OperandMasters = cvn_pkg::gemm_operand_masters(GemmM[0], GemmN[0], GemmK[0]) + cvn_pkg::vector_operand_masters(VectorM[0], VectorWLanes[0]);
-  localparam int unsigned NodeMasters = cvn_pkg::gemm_masters(GemmM[0], GemmN[0], GemmK[0], GemmPLanes[0]) + cvn_pkg::vector_masters(VectorM[0], VectorWLanes[0], VectorPLanes[0], VectorTLanes[0]);
+  localparam int unsigned OperandMasters = cvn_pkg::gemm_operand_masters(GemmM[0], GemmN[0], GemmK[0], GemmFold[0]) + cvn_pkg::vector_operand_masters(VectorM[0], VectorWLanes[0]);
+  localparam int unsigned NodeMasters = cvn_pkg::gemm_masters(GemmM[0], GemmN[0], GemmK[0], GemmFold[0], GemmPLanes[0]) + cvn_pkg::vector_masters(VectorM[0], VectorWLanes[0], VectorPLanes[0], VectorTLanes[0]);
 
   // Control
   localparam int unsigned ProgramWords = 8192;

@@ -7,7 +7,7 @@ words that the job writes. It follows the register description, not the RTL's st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,19 +40,28 @@ _ARRAY = (
     "b.signed",
     "resume",
     "out",
+    "function",
 )
 _RESET = {"lane_stride": 8, "word_stride": 8, "tail_lanes": 65535}
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Extents of the array, columns requantised per cycle, words per parameter beat."""
+    """Extents of the array, columns requantised per cycle, words per parameter beat. In the folded
+    shape (register `function` 1) m is `fold` times smaller and k as many times larger."""
 
     m: int
     n: int
     k: int
     columns: int
     p_lanes: int = 3
+    fold: int = 1
+
+    def chosen(self, function: int) -> Shape:
+        """The array as a launch uses it."""
+        if not function:
+            return self
+        return replace(self, m=self.m // self.fold, k=self.k * self.fold, fold=1)
 
     @property
     def words_per_pixel(self) -> int:
@@ -165,6 +174,7 @@ def _requantise(sums: Ints, scale: Words, registers: Registers) -> NDArray[np.ui
 
 def run_job(memory: Words, registers: Registers, shape: Shape) -> Words:
     """L1 after the job."""
+    shape = shape.chosen(registers["function"])
     tiles, m, n = registers["tiles"], shape.m, shape.n
     bias, scale, zb = _records(memory, registers, shape)
     za = registers["za"] & 255

@@ -13,8 +13,14 @@ from rtl.gemm_model import Registers, Shape, Words, reset_registers, run_job
 pytestmark = pytest.mark.rtl
 
 WORDS = 16384
-SHAPES = [Shape(8, 8, 8, 4), Shape(16, 8, 4, 2), Shape(4, 16, 16, 8)]
-BANKS = dict(zip(SHAPES, (32, 64, 64), strict=True))  # room for all streams side by side
+SHAPES = [
+    Shape(8, 8, 8, 4),
+    Shape(16, 8, 4, 2),
+    Shape(4, 16, 16, 8),
+    Shape(8, 8, 8, 4, fold=2),
+    Shape(16, 8, 8, 4, fold=4),
+]
+BANKS = dict(zip(SHAPES, (32, 64, 64, 64, 128), strict=True))  # room for all streams side by side
 COUNTERS = [
     "cycles",
     "busy",
@@ -42,6 +48,7 @@ class Node:
         ports |= {"host_rdata_o": 64, "noise_i": 9, "granted_o": 32, "posted_o": 32}
         ports |= {f"{name}_o": 32 for name in COUNTERS}
         parameters = {"M": shape.m, "N": shape.n, "K": shape.k, "Columns": shape.columns}
+        parameters["Fold"] = shape.fold
         parameters["Banks"] = BANKS[shape]
         self.bench = Bench("cvn_gemm_tb", ports, parameters, ["tb/cvn_gemm_tb.sv"])
         self.shape = shape
@@ -98,7 +105,9 @@ class Node:
         return {name: self.bench.get(f"{name}_o") for name in COUNTERS}
 
 
-@pytest.fixture(scope="module", params=SHAPES, ids=lambda s: f"{s.m}x{s.n}x{s.k}r{s.columns}")
+@pytest.fixture(
+    scope="module", params=SHAPES, ids=lambda s: f"{s.m}x{s.n}x{s.k}r{s.columns}f{s.fold}"
+)
 def node(request: pytest.FixtureRequest) -> Node:
     return Node(request.param)
 
@@ -138,6 +147,8 @@ def random_job(
     rng: np.random.Generator, memory: Words, shape: Shape, slot: int, slots: int
 ) -> dict[str, int]:
     """A job of tm x tn tiles that writes its own part of L1; operands come from anywhere."""
+    function = int(rng.integers(0, 2)) if shape.fold > 1 else 0
+    shape = shape.chosen(function)
     tm, tn, steps = (int(rng.integers(1, 5)) for _ in range(3))
     steps = int(rng.integers(1, 13)) if rng.random() < 0.7 else steps
     out, resume = int(rng.integers(0, 3)), int(rng.integers(0, 2))
@@ -190,6 +201,7 @@ def random_job(
     a_signed, b_signed = int(rng.integers(0, 2)), int(rng.integers(0, 2))
     low, high = (0, 255) if rng.random() < 0.5 else (-128, 127)
     registers |= {"steps": steps, "tiles": tm * tn, "reuse": reuse, "resume": resume, "out": out}
+    registers |= {"function": function}
     registers |= {"za": int(rng.integers(0, 256)), "zy": int(rng.integers(low, high + 1))}
     registers |= {"lo": low, "hi": high, "a.signed": a_signed, "b.signed": b_signed}
     return registers

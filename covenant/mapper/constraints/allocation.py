@@ -19,6 +19,7 @@ from covenant.mapper.banking import (
     reader_banks,
     readers,
     shared_loss,
+    shared_rates,
     step_rate,
 )
 from covenant.mapper.constraints.placement import Residency
@@ -67,7 +68,7 @@ def add_allocation(
     losses = []
     for plan, selected in zip(space.plans, chosen, strict=True):
         if plan.shared:
-            losses.append(_shared_loss(model, space, tiling, selected))
+            losses.append(_shared_loss(model, space, tiling, residencies, selected))
             continue
         _add_plan(model, space, plan, selected, residencies, double, room)
     for operand in readers(space.banked):
@@ -182,11 +183,31 @@ def _room(
 
 
 def _shared_loss(
-    model: cp_model.CpModel, space: Space, tiling: Tiling, selected: cp_model.IntVar
+    model: cp_model.CpModel,
+    space: Space,
+    tiling: Tiling,
+    residencies: dict[str, Residency],
+    selected: cp_model.IntVar,
 ) -> cp_model.IntVar:
-    numerator, denominator = shared_loss(space.memory, space.banked)
-    lost = model.new_int_var(0, bounds(tiling.steps)[1] * numerator // denominator + 1, "lost")
-    model.add(denominator * lost >= numerator * tiling.steps).only_enforce_if(selected)
+    """Cycles that readers in all banks lose to one another and to others."""
+    sums = space.machine.partial_words * tiling.partials
+    moved = [r.words for r in residencies.values() if r.site.operand.role is not Role.PARTIAL]
+    rates = shared_rates(space.memory, space.banked)
+    words = sum(bounds(words)[1] for words in moved)
+    most = max(
+        shared_loss(
+            space.memory,
+            space.banked,
+            steps,
+            words,
+            space.machine.partial_words * bounds(tiling.partials)[1],
+        )
+        for steps in bounds(tiling.steps)
+    )
+    lost = model.new_int_var(0, most, "lost")
+    for rate in rates:
+        spent = rate.steps * tiling.steps + rate.words * total(moved) + rate.sums * sums
+        model.add(rate.denominator * lost >= spent).only_enforce_if(selected)
     return lost
 
 

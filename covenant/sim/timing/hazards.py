@@ -61,6 +61,7 @@ def touched(unit: Dma | ComputeUnit, registers: Registers) -> Touched:
         case ComputeUnit():
             reads: list[Range] = []
             writes: list[Range] = []
+            unit = unit.shaped(registers)
             for whole in unit.streams:
                 if not unit.takes_part(whole.key, registers):
                     continue

@@ -104,6 +104,7 @@ class Works:
         return Transferred(beats, cycles, bursts, self._paths.setdefault(traffic, traffic))
 
     def _computed(self, unit: ComputeUnit, registers: Registers) -> Computed:
+        unit = unit.shaped(registers)
         tiles, steps = counters(unit, registers)
         capability = unit.selected(registers)
         beats = {
