@@ -58,7 +58,7 @@ def touched_elements(codelet: Codelet, tensor: Tensor) -> int:
         )
         for step in codelet.steps
         for ref in step.refs
-        if ref.name == tensor.name
+        if ref.name == tensor.name and ref.indices  # a table is read as a whole
     ]
     return max(found, default=tensor.elements)
 

@@ -7,7 +7,9 @@ from math import prod
 
 import pytest
 
+from codelet_runs import Image2d, table
 from covenant.codelets.ir import Codelet
+from covenant.codelets.parser import parse_codelet
 from covenant.mapper.cost import evaluate
 from covenant.mapper.operands import operands
 from covenant.mapper.solve import solve
@@ -55,3 +57,8 @@ def test_rows_that_nothing_touches_have_no_place_and_are_not_loaded(codelet: Cod
     lines = len(_touched(codelet, "x")[3])
     assert cost.dram_read_bytes <= lines * 9 * 8 + 64 + 72
     assert cost.roofline_cycles <= cost.latency
+
+
+def test_table_is_read_as_a_whole() -> None:
+    codelet = parse_codelet(table(Image2d(1, 8, 3, 3)))
+    assert touched_elements(codelet, codelet.tensor("t")) == codelet.tensor("t").elements
