@@ -32,7 +32,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Jobs:
     """Compute cycles of all launches, of the first and the last; launches; array steps; tiles of
-    all launches, of those that end a reduction."""
+    all launches, of those that end a reduction; cycles of the array alone; launches of the shape of
+    the first; records read; steps by which tiles miss whole rounds of lanes that meet."""
 
     cycles: int
     first: int
@@ -41,6 +42,10 @@ class Jobs:
     steps: int
     tiles: int
     ended: int
+    array: int
+    whole: int
+    records: int
+    uneven: int
 
 
 class Nest:

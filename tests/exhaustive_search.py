@@ -14,21 +14,16 @@ import itertools
 from collections.abc import Iterator, Mapping
 from math import lcm, prod
 
-import numpy as np
-from numpy.typing import NDArray
-
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import tile_layout
 from covenant.mapper.space import Row, Space
+from exhaustive_banks import FAR, lanes_meeting, shared_banks
+from exhaustive_latency import latencies
 from exhaustive_nest import Column, Jobs, Nest, Part
 from exhaustive_transfers import Mover
 
 Tiles = Mapping[str, Row]
-
-FAR = 1 << 50
-"""No mapping costs as much."""
-
 
 RANKS = {
     "latency": ("latency", "dram", "energy"),
@@ -103,127 +98,17 @@ class Walk:
                 self._size(space.partial, named, order[:cut]) for cut in range(outermost + 1)
             )
         nest = Nest(options)
-        lost = self._lost(nest, partial, jobs)
-        fits = lost < FAR
+        latency = latencies(space, nest, jobs, shared_banks(space, nest, partial, jobs))
+        fits = latency < FAR
         if not fits.any():
             return {}
         values = {
-            "latency": self._latency(nest, jobs, lost)[fits].tolist(),
+            "latency": latency[fits].tolist(),
             "dram": self._dram(nest)[fits].tolist(),
             "energy": self._energy(nest, jobs)[fits].tolist(),
         }
         values["edp"] = [a * b for a, b in zip(values["latency"], values["energy"], strict=True)]
         return _least(values)
-
-    # --- banks --------------------------------------------------------------------------------
-
-    def _lost(self, nest: Nest, partial: int, jobs: Jobs) -> Column:
-        """Fewest cycles lost to bank conflicts over all divisions of the groups of banks, FAR where
-        nothing fits."""
-        memory = self.space.memory
-        readers = [o for o in self.space.loads if not o.record_bytes]
-        names = [o.port for o in readers]
-        others = [o.port for o in self.movers if o.port not in names]
-        rest = partial + nest.footprint(others)
-        beats = {o.port: _beat_words(o, memory.word_bytes) for o in readers}
-        together = sum(beats.values()) if len(readers) > 1 else 0
-        best = np.full_like(rest, -(-jobs.steps * together // (3 * memory.banks)))
-        best[rest + nest.footprint(names) > memory.size_bytes] = FAR
-        room = rest + nest.footprint(names) <= memory.size_bytes
-        groups = memory.banks // memory.views[-1]
-        guests = 2 * partial_words(self.space) * (jobs.tiles - jobs.ended) + nest.words(others)
-        for factors in itertools.product((1, 2, 4), repeat=2 * len(readers)):
-            shares = list(zip(factors[::2], factors[1::2], strict=True))
-            wides = [w * self._span(o) for o, (w, _) in zip(readers, shares, strict=True)]
-            if any(w > 1 and count > 1 for w, count in shares) or max(wides) >= groups:
-                continue
-            for host in ("", *names):
-                division = self._division(nest, readers, shares, host, groups, rest, guests)
-                if division is not None:
-                    lost, fits = division
-                    lost = lost + self._lanes_lost(readers, shares, jobs.steps)
-                    best = np.where(fits & room, np.minimum(best, lost), best)
-        return best
-
-    def _lanes_lost(
-        self, readers: list[Operand], shares: list[tuple[int, int]], steps: Column
-    ) -> Column:
-        """Lanes that are several words apart may reach a part of their banks only."""
-        lost = np.zeros_like(steps)
-        for operand, (wide, _) in zip(readers, shares, strict=True):
-            if not operand.strided or not operand.lane:
-                continue
-            banks = wide * self._span(operand) * self.space.memory.views[-1]
-            mover = Mover(self.space, operand)
-            steps_of_lane = [abs(dict(i.terms).get(operand.lane, 0)) for i in operand.indices]
-            apart = max(n // mover.apart(axis) for axis, n in enumerate(steps_of_lane))
-            met = {i * apart % banks for i in range(banks)}
-            if len(met) < min(operand.lanes, banks):
-                lost = lost - (-steps // 48)
-        return lost
-
-    def _division(
-        self,
-        nest: Nest,
-        readers: list[Operand],
-        shares: list[tuple[int, int]],
-        host: str,
-        groups: int,
-        rest: Column,
-        guests: Column,
-    ) -> tuple[Column, NDArray[np.bool_]] | None:
-        """Cycles lost and where it fits when each reader interleaves over `wide` times a beat's
-        groups and has `count` of these; the others have what is left, or room behind `host`."""
-        memory = self.space.memory
-        group = memory.size_bytes // groups
-        chosen = list(zip(readers, shares, strict=True))
-        widths = {o.port: wide * self._span(o) for o, (wide, _) in chosen}
-        counts = {o.port: count * widths[o.port] for o, (_, count) in chosen}
-        end = 0
-        for operand in sorted(readers, key=lambda o: -widths[o.port]):
-            width = widths[operand.port]
-            end = -(-end // width) * width + counts[operand.port]
-        left = groups - end
-        if left < 0 or (left == 0) != bool(host):
-            return None
-        lost, fits = np.zeros_like(rest), rest <= (FAR if host else left * group)
-        for operand in readers:
-            port, count = operand.port, counts[operand.port]
-            column, size, copies = nest[port], nest[port]["size"], nest[port]["copies"]
-            apart = count >= 2 * widths[port]
-            limit = count // 2 * group if apart else count * group // 2
-            fits &= np.where(copies == 2, size <= limit, size <= count * group)
-            met = np.zeros_like(rest) if apart else np.where(copies == 2, column["words"], 0)
-            if port == host:
-                if apart:
-                    return None
-                fits &= copies * size + rest <= count * group
-                met = met + 2 * guests
-            lost += self._met(operand, widths[port] * memory.views[-1], met)
-        return lost, fits
-
-    def _met(self, operand: Operand, banks: int, accesses: Column) -> Column:
-        """Cycles lost to accesses of others among the banks that a reader reads."""
-        words = _beat_words(operand, self.space.memory.word_bytes)
-        share = 1
-        if banks >= 2 * words:
-            share = 64
-            if operand.strided:
-                share = 2 if operand.indices and operand.lane in operand.indices[-1].dims else 8
-                if operand.rows and operand.indices[-1].coefficient(operand.lane) > 1:
-                    share = 8
-        return -(-accesses // (words * share))
-
-    def _span(self, operand: Operand) -> int:
-        """Groups of banks over which the words of one beat lie in different banks."""
-        memory = self.space.memory
-        banks = _beat_words(operand, memory.word_bytes)
-        if operand.rows:
-            banks = max(banks, Mover(self.space, operand).row_banks)
-        span = 1
-        while span * memory.views[-1] < banks:
-            span *= 2
-        return span
 
     # --- transfers and launches ---------------------------------------------------------------
 
@@ -253,10 +138,13 @@ class Walk:
                 continue
             done.add(relevant)
             cycles, count = self._tile(operand, named, dict(zip(outside, index, strict=True)))
-            seen.append(cycles + space.paths[operand.port].setup_cycles)
+            seen.append(cycles)
             words += count
         size = self._size(operand, named, outside)
-        return Part(size, len(seen), sum(seen), seen[0], seen[-1], words)
+        setup = space.paths[operand.port].setup_cycles
+        lead = 0 if space.machine.queued else setup
+        total = sum(seen) + setup * len(seen)
+        return Part(size, len(seen), total, seen[0] + lead, seen[-1] + lead, words)
 
     def _tile(self, operand: Operand, named: Tiles, at: dict[str, int]) -> tuple[int, int]:
         space = self.space
@@ -267,7 +155,8 @@ class Walk:
             extent = dict(space.extents)
             extent.update({d: min(t, space.extents[d] - i * t) for d, t, i in own})
             outside = {d for d, _, _ in own}
-            self.tiles[key] = Mover(space, operand).tile(origin, extent, outside)
+            whole = {**space.extents, **{d: min(t, space.extents[d]) for d, t, _ in own}}
+            self.tiles[key] = Mover(space, operand).tile(origin, extent, outside, whole)
         return self.tiles[key]
 
     def _jobs(self, named: Tiles) -> Jobs:
@@ -276,7 +165,9 @@ class Walk:
         split = any(named[d].trips > 1 for d in named if d in space.reduced)
         drain = machine.partial_drain if split else machine.tile_drain
         cycles = []
-        all_steps = all_tiles = 0
+        all_steps = all_tiles = records = uneven = 0
+        shapes: list[tuple[int, ...]] = []
+        meeting = lanes_meeting(space)
         for index in itertools.product(*ranges):
             tiles = steps = 1
             sizes = {}
@@ -296,37 +187,28 @@ class Walk:
             cycles.append(tiles * max(steps * machine.step_cycles, drain))
             all_steps += tiles * steps
             all_tiles += tiles
+            uneven += tiles * (-steps % meeting)
+            counts = [-(-size // space.steps[d]) for d, size in sizes.items()]
+            shapes.append(tuple(counts))
+            anew = space.recorded - set(space.reduced)
+            records += prod(n for d, n in zip(sizes, counts, strict=True) if d in anew)
         total = sum(cycles) + machine.launch_overhead * len(cycles)
         chunks = prod(named[d].trips for d in named if d in space.reduced)
         return Jobs(
-            total, cycles[0], cycles[-1], len(cycles), all_steps, all_tiles, all_tiles // chunks
+            total,
+            cycles[0],
+            cycles[-1],
+            len(cycles),
+            all_steps,
+            all_tiles,
+            all_tiles // chunks,
+            sum(cycles),
+            sum(1 for shape in shapes if shape == shapes[0]),
+            records,
+            uneven,
         )
 
     # --- objectives ---------------------------------------------------------------------------
-
-    def _latency(self, nest: Nest, jobs: Jobs, lost: Column) -> Column:
-        space, machine = self.space, self.space.machine
-        compute = jobs.cycles + np.where(lost < FAR, lost, 0)
-        store = nest[space.stores[0].port]
-        fill = sum((nest[o.port]["first"] for o in space.loads), np.zeros_like(compute))
-        alone = np.zeros_like(compute)
-        moves = np.zeros_like(compute)
-        loads = np.zeros_like(compute)
-        paths = [fill + jobs.first + store["total"] - store["last"]]
-        for operand in self.movers:
-            column = nest[operand.port]
-            lead = column["last"] if operand.role is Role.OUTPUT else column["first"]
-            wait = space.paths[operand.port].latency_cycles
-            rest = column["total"] - lead + wait * (column["exchanges"] - 1)
-            alone += np.where(column["copies"] == 1, rest, 0)
-            moves += column["exchanges"]
-            loads += 0 if operand.role is Role.OUTPUT else column["total"]
-            paths.append(fill + (compute + jobs.first + rest + 1) // 2)
-        paths.append(fill + compute + alone)
-        paths.append(loads + jobs.last)
-        paths.append(machine.launch_words * jobs.launches + machine.move_words * moves)
-        longest = np.max(np.stack(np.broadcast_arrays(*paths)), axis=0)
-        return longest + store["last"] + machine.start + machine.end
 
     def _dram(self, nest: Nest) -> Column:
         return nest.words([o.port for o in self.movers]) * self.space.memory.word_bytes
@@ -361,15 +243,3 @@ def _every_tile(space: Space, dim: str) -> tuple[Row, ...]:
         for row in (*rows, Row(1, extent))
         if row.tile in smallest or 2 * (extent - (row.trips - 1) * row.tile) >= row.tile
     )
-
-
-def partial_words(space: Space) -> int:
-    """Words of one tile of raw partial sums."""
-    partial = space.partial
-    if partial is None:
-        return 0
-    return prod(n for _, n in partial.beat) * partial.dtype.bytes // space.memory.word_bytes
-
-
-def _beat_words(operand: Operand, word: int) -> int:
-    return max(1, prod(n for _, n in operand.beat) * operand.dtype.bytes // word)

@@ -58,9 +58,14 @@ class Mover:
         return max(self.operand.beat[-1][1], self.word // self.operand.dtype.bytes)
 
     def tile(
-        self, origin: Mapping[str, int], extent: Mapping[str, int], outside: Collection[str]
+        self,
+        origin: Mapping[str, int],
+        extent: Mapping[str, int],
+        outside: Collection[str],
+        whole: Mapping[str, int],
     ) -> tuple[int, int]:
-        """Cycles without set-up and off-chip words of one tile."""
+        """Cycles without set-up and off-chip words of one tile; whole: extent of a tile that is not
+        cut."""
         operand = self.operand
         if operand.source is not None:
             return window_tile(self.space, operand, origin, extent)
@@ -72,7 +77,7 @@ class Mover:
             return self._records(box)
         if not operand.strided:
             return self._cells(box, outside)
-        return self._blocks(box)
+        return self._blocks(box, whole)
 
     def apart(self, axis: int) -> int:
         """Distance of the positions of an axis that any iteration touches, where tiles leave out
@@ -118,7 +123,7 @@ class Mover:
         one = self._rows(1, cells * cell, 0, self.bus) if split else -(-cells * cell // self.bus)
         return rows * one, rows * cells * cell // self.word
 
-    def _blocks(self, box: Sequence[Side]) -> tuple[int, int]:
+    def _blocks(self, box: Sequence[Side], whole: Mapping[str, int]) -> tuple[int, int]:
         """Strided beats: blocks of the packed axis, rows along what follows it."""
         operand, at = self.operand, self.operand.packed_axis
         block = self.word // operand.dtype.bytes
@@ -132,6 +137,11 @@ class Mover:
             return before * blocks * planes * self._plane(after), words
         pitch = -(-operand.shape[at] // granule) * (granule // block) * self.word
         start = box[at].start * operand.dtype.bytes
+        if self.lane_axis == at - 1 and box[at].real == operand.shape[at]:
+            lanes = box[at - 1]
+            tall = min(operand.indices[at - 1].span(whole), operand.shape[at - 1])
+            merged = self._rows(1, lanes.real * blocks * self.word, 0, tall * pitch)
+            return before // max(1, lanes.real) * merged, words
         return before * self._rows(1, blocks * self.word, start, pitch), words
 
     def _plane(self, box: Sequence[Side]) -> int:
@@ -141,30 +151,12 @@ class Mover:
         apart = self.apart(len(self.operand.indices) - 2) if len(box) > 1 else 1
         pitch = self.operand.shape[-1] * word * apart
         sides = -(-columns.before * word // bus) + -(-columns.after * word // bus)
-        whole = self.operand.shape[-1] == columns.span == columns.real
-        whole = whole and apart == 1
-        if whole and len(box) > 1 and not self._padded(columns.span):
+        if columns.real == self.operand.shape[-1] and len(box) > 1 and apart == 1:
             body = self._rows(1, lines.real * columns.real * word, 0, pitch)
         else:
             body = self._rows(lines.real, columns.real * word, columns.start * word, pitch)
-            body += lines.real * sides
+        body += lines.real * sides
         return body + (lines.before + lines.after) * -(-columns.span * word // bus)
-
-    def _padded(self, width: int) -> bool:
-        """Lanes along image rows: the pitch of a row is padded when rows would share banks."""
-        operand = self.operand
-        if operand.rows:
-            return _lanes_meet(operand, self._down * width, self.row_banks)
-        lines = len(operand.indices) - 2
-        if self.lane_axis != lines or operand.lanes == 1:
-            return False
-        coefficient = operand.indices[-2].coefficient(operand.lane) // self.apart(lines)
-        for banks in reversed(self.space.memory.views):
-            apart = {i * coefficient % banks for i in range(operand.lanes)}
-            if len(apart) == operand.lanes:
-                met = {i * coefficient * width % banks for i in range(operand.lanes)}
-                return len(met) < operand.lanes
-        return False
 
     @property
     def _down(self) -> int:

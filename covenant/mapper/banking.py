@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from math import gcd
 
 from covenant.acg.graph import Memory
-from covenant.mapper.mapping import Placement, Role
+from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import half_step, row_banks
 
-SWEEPING_SHARE, ROWS_SHARE, WINDOW_SHARE = 64, 8, 2
+SWEEPING_SHARE, ROWS_SHARE, SPREAD_SHARE, WINDOW_SHARE = 64, 8, 4, 2
 """What a foreign access costs in banks that a reader's beats fill by half at most, as a fraction of
 what it costs in banks they fill: beats that sweep the banks leave each free in every other cycle,
 rows side by side at random, as do lanes at a distance that run through rows; lanes side by side
@@ -40,12 +40,27 @@ LOAD_CYCLES = (1, 2)
 """Cycles that a word of others takes at least beside such readers."""
 
 PARTIAL_WEIGHT = 2
-"""Raw partial sums are written and read back within the steps of a tile: all at once, each counts
-as this many words."""
+"""Words that one of raw partial sums counts for: it is written and read back within a tile."""
 
-STEP_LOSS = (1, 48)
-"""Cycles lost per step by lanes that share banks with one another and fall into different phases
-(cvn_address_queue), numerator and denominator."""
+CROWD, HOSTED = (6, 5), (7, 4)
+"""Accesses that banks serve take so much longer than if they were spread evenly: in banks without a
+reader, and in banks that a reader has first choice of."""
+
+MET = (8, 3)
+"""What a step and an access of others weigh, in 24ths of the share of the banks that the operands
+of an array which reduces occupy, when all share all banks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an array does to the banks: steps, cycles without conflicts, cycles per result where it
+    does not reduce, else 0; steps by which results fall short of whole rounds of the lanes that
+    meet in a bank."""
+
+    steps: int
+    cycles: int
+    pace: int
+    uneven: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +138,7 @@ def _span(memory: Memory, operand: Operand) -> int:
     """Groups of the finest view over which the words of one beat lie in different banks; lanes
     that run through rows at a distance, and pixels of several words, may need more than a bank
     each."""
-    needed = _words_per_step(operand, memory.word_bytes)
+    needed = words_per_step(operand, memory.word_bytes)
     if operand.rows:
         needed = max(needed, row_banks(operand, memory))
     if half_step(operand, memory):
@@ -144,19 +159,29 @@ def reader_base(memory: Memory, plan: Plan, port: str) -> int:
     return memory.size_bytes * memory.views.index(reader_banks(memory, plan, port))
 
 
+def spread(operand: Operand) -> bool:
+    """Whether lanes are several positions of a tile apart."""
+    if not operand.strided or not operand.lane:
+        return False
+    return any(abs(operand.pitches(a, operand.lane)) > 1 for a in range(len(operand.indices)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Cycles that readers lose that share all banks: (steps * array steps + words * words of others
-    + sums * words of partial sums) / denominator."""
+    + sums * words of partial sums + guests * words of what is not read in every step) /
+    denominator."""
 
     steps: int
     words: int = 0
     sums: int = 0
     denominator: int = 1
+    guests: int = 0
 
-    def cycles(self, steps: int, words: int, sums: int) -> int:
+    def cycles(self, steps: int, words: int, sums: int, guests: int) -> int:
         """Whole cycles."""
-        return -(-(self.steps * steps + self.words * words + self.sums * sums) // self.denominator)
+        moved = self.words * words + self.sums * sums + self.guests * guests
+        return -(-(self.steps * steps + moved) // self.denominator)
 
 
 def shared_rates(memory: Memory, operands: Sequence[Operand]) -> tuple[Rate, ...]:
@@ -178,16 +203,18 @@ def shared_rates(memory: Memory, operands: Sequence[Operand]) -> tuple[Rate, ...
         )
         cycles, per = LOAD_CYCLES
         return own, Rate(-per, cycles, 0, per)
-    words = sum(_words_per_step(o, memory.word_bytes) for o in found)
-    return (Rate(words, denominator=3 * memory.banks),)
+    words = sum(words_per_step(o, memory.word_bytes) for o in found)
+    met = MET[1] * 2 * words
+    return (Rate(MET[0] * words, 0, met, 24 * memory.banks, met),)
 
 
 def shared_loss(
-    memory: Memory, operands: Sequence[Operand], steps: int, words: int, sums: int
+    memory: Memory, operands: Sequence[Operand], steps: int, words: int, sums: int, guests: int
 ) -> int:
-    """Cycles that readers lose that share all banks; words: of others, sums: of partial sums."""
+    """Cycles that readers lose that share all banks; words: of all that is moved, sums: of partial
+    sums, guests: of what is moved but no reader."""
     found = shared_rates(memory, operands)
-    return max(0, *(rate.cycles(steps, words, sums) for rate in found))
+    return max(0, *(rate.cycles(steps, words, sums, guests) for rate in found))
 
 
 def _alternating_run(memory: Memory, found: Sequence[Operand]) -> tuple[int, int]:
@@ -196,7 +223,7 @@ def _alternating_run(memory: Memory, found: Sequence[Operand]) -> tuple[int, int
     which those of a window leave one by one."""
     own = [o for o in found if half_step(o, memory)]
     others = [o for o in found if o not in own]
-    words = [_words_per_step(o, memory.word_bytes) for o in others]
+    words = [words_per_step(o, memory.word_bytes) for o in others]
     if len(own) != 1 or any(o.strided for o in others) or {2 * w for w in words} != {memory.banks}:
         return 0, 0
     (operand,) = own
@@ -204,56 +231,61 @@ def _alternating_run(memory: Memory, found: Sequence[Operand]) -> tuple[int, int
     return run, run * min(operand.lanes, operand.window)
 
 
-def _words_per_step(operand: Operand, word_bytes: int) -> int:
+def words_per_step(operand: Operand, word_bytes: int) -> int:
     size = operand.dtype.bytes
     for _, extent in operand.beat:
         size *= extent
     return max(1, size // word_bytes)
 
 
-def access_loss(memory: Memory, operand: Operand, banks: int, accesses: int) -> int:
-    """Cycles lost when others make `accesses` to the `banks` that a reader interleaves over."""
+def reader_loss(memory: Memory, operand: Operand, banks: int, work: Work, accesses: int) -> int:
+    """Cycles that a reader in so many banks loses to its own lanes and to the accesses of others:
+    as many as their words, and as the banks need beyond the cycles they have."""
     numerator, denominator = access_rate(memory, operand, banks)
-    return -(-accesses * numerator // denominator)
+    lost = -(-accesses * numerator // denominator)
+    over = served(memory, operand, banks, work.steps, accesses) - HOSTED[1] * banks * work.cycles
+    lost = max(lost, -(-over // (HOSTED[1] * banks)))
+    return lost + (work.uneven if crowding(operand, banks) > 1 else 0)
 
 
-def reader_loss(memory: Memory, plan: Plan, operand: Operand, steps: int, accesses: int) -> int:
-    """Cycles that a reader loses under a plan: to its own lanes and to the accesses of others."""
-    banks = reader_banks(memory, plan, operand.port)
-    return step_loss(operand, banks, steps) + access_loss(memory, operand, banks, accesses)
+def served(memory: Memory, operand: Operand, banks: int, steps: int, accesses: int) -> int:
+    """Words that banks serve for a reader and for others, times the second part of HOSTED."""
+    words = words_per_step(operand, memory.word_bytes)
+    share = HOSTED[0] if banks >= 2 * words else HOSTED[1]
+    return HOSTED[1] * words * steps + share * accesses
 
 
 def access_rate(memory: Memory, operand: Operand, banks: int) -> tuple[int, int]:
-    """Cycles lost per access, as numerator and denominator. Banks that a beat fills have no access
-    to spare: as many foreign words as a beat has cost a cycle."""
-    words = _words_per_step(operand, memory.word_bytes)
+    """Cycles lost per access, as numerator and denominator, in banks that a beat does not fill;
+    where it does the words count that the banks can serve."""
+    words = words_per_step(operand, memory.word_bytes)
     if banks < 2 * words:
-        return 1, words
+        return 0, 1
     if not operand.strided:
         return 1, words * SWEEPING_SHARE
+    if spread(operand):
+        return 1, words * SPREAD_SHARE
     step = operand.indices[-1].coefficient(operand.lane) if operand.indices else 0
     side_by_side = step == 1 or (step > 1 and not operand.rows)
     return 1, words * (WINDOW_SHARE if side_by_side else ROWS_SHARE)
 
 
-def step_rate(operand: Operand, banks: int) -> tuple[int, int]:
-    """Cycles lost per array step to conflicts among the lanes of one beat, as numerator and
-    denominator: lanes that advance by several positions reach a part of the banks only."""
-    if not operand.strided or not operand.lane:
-        return 0, 1
+def crowding(operand: Operand, banks: int) -> int:
+    """Lanes of one beat that meet in a bank: those that advance by several positions reach a part
+    of the banks only. The beats of a result fall into different phases of the banks, and lanes run
+    ahead of one another (cvn_address_queue), so that only what is left over at its end costs."""
+    if not operand.strided or not operand.lane or operand.rows:
+        return 1
     axes = range(len(operand.indices))
     coefficient = max(abs(operand.pitches(axis, operand.lane)) for axis in axes)
     reached = banks // gcd(coefficient, banks)
-    if reached >= min(operand.lanes, banks):
-        return 0, 1
-    numerator, denominator = STEP_LOSS
-    return numerator, denominator
+    return -(-min(operand.lanes, banks) // reached)
 
 
-def step_loss(operand: Operand, banks: int, steps: int) -> int:
-    """Cycles lost in all array steps to conflicts among the lanes of one beat."""
-    numerator, denominator = step_rate(operand, banks)
-    return -(-steps * numerator // denominator)
+def narrow_crowding(memory: Memory, operands: Sequence[Operand]) -> int:
+    """The most lanes of a reader that meet in a bank under any plan."""
+    found = (crowding(o, _span(memory, o) * memory.views[-1]) for o in readers(operands))
+    return max(found, default=1)
 
 
 def copy_limit(plan: Plan, port: str, group_words: int, copies: int) -> int:
@@ -282,52 +314,3 @@ def copy_starts(plan: Plan, port: str, group_bytes: int, copies: int, size: int)
     first, count = plan.groups[port]
     step = count // 2 * group_bytes if plan.apart(port) else size
     return tuple(first * group_bytes + i * step for i in range(copies))
-
-
-def loss(
-    memory: Memory,
-    operands: Sequence[Operand],
-    placements: Sequence[Placement],
-    steps: int,
-    words: Map[str, int],
-) -> int:
-    """Cycles that bank conflicts cost a mapping, from its addresses; steps: array steps of the
-    layer; words: off-chip words by port, of partial sums words written. Other buffers are written
-    and read once: two accesses per word."""
-    found = readers(operands)
-    banks = {p.port: [_banks(memory, a, p.layout.bytes) for a in p.addresses] for p in placements}
-    used = [banks[o.port] for o in found]
-    names = {o.port for o in found}
-    raw = {p.port for p in placements if p.role is Role.PARTIAL}
-    guests = [(p, b) for p, copies in banks.items() if p not in names for b in copies]
-    for left, right in itertools.combinations(used, 2):
-        if any(a & b for a in left for b in right):
-            sums = sum(words[port] for port in raw)
-            moved = sum(words[p.port] for p in placements if p.port not in raw)
-            return shared_loss(memory, operands, steps, moved, sums)
-    if any(a < memory.size_bytes for p in placements if p.port in names for a in p.addresses):
-        return 0  # a single reader that shares all banks
-    lost = 0
-    for operand, copies in zip(found, used, strict=True):
-        width = _width(memory, placements, operand.port)
-        ports = {p for p, b in guests if any(b & c for c in copies)}
-        accesses = 2 * sum(words[p] * (PARTIAL_WEIGHT if p in raw else 1) for p in ports)
-        if any(a & b for a, b in itertools.combinations(copies, 2)):
-            accesses += words[operand.port]
-        lost += step_loss(operand, width, steps) + access_loss(memory, operand, width, accesses)
-    return lost
-
-
-def _width(memory: Memory, placements: Sequence[Placement], port: str) -> int:
-    """Banks that the words of a reader interleave over."""
-    address = next(p.addresses[0] for p in placements if p.port == port)
-    return memory.views[address // memory.size_bytes]
-
-
-def _banks(memory: Memory, address: int, size: int) -> frozenset[int]:
-    """Banks that a buffer of `size` bytes reaches."""
-    view, inside = divmod(address, memory.size_bytes)
-    width = memory.views[view]
-    group_bytes = memory.size_bytes * width // memory.banks
-    groups = range(inside // group_bytes, (inside + max(1, size) - 1) // group_bytes + 1)
-    return frozenset(g * width + i for g in groups for i in range(width))

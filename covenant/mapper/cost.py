@@ -8,19 +8,21 @@ an operand in a memory):
   dims it lacks, cycles to exchange it), their sum where the node has one set of registers; for sums
   the exchange is the drain of a tile, for weights and inputs the load of one; plus the hand-over
   between launches (cvn_job_queue). A step takes as long as the slowest stream it needs.
-- conflicts (cvn_tcdm): what `banking.loss` says of the banks that the buffers share.
+- conflicts (cvn_tcdm): what `banking.sharing` says of the banks that the buffers share: cycles that
+  the array loses, that transfers are pressed by it, that the banks of results are busy.
 - load, store (cvn_dma): rows * max(beats of a row, latency / outstanding) + set-up per exchange,
   exact for tails, halos and fills, averaged over where in a beat rows start; with buses no wider
   than a word each word takes its time. Reads and writes have their own channel, off-chip memories
   one for all, other memories one per memory they feed. Partial sums that do not stay in an inner
   memory go out once per chunk of their reduction and come back for all but the first, also for that
   when they have an initial value.
-- latency = start + longest path + last store of every depth + end, where fill = first tiles of
-  every input at every depth, and a path is P1 fill + compute + conflicts + what single buffers
-  expose, P2 per channel all loads + first tiles of outer depths + last launch, P3 per channel fill
-  + first launch + all stores, P4 per site half of (compute + conflicts + its moves + X * lat): a
-  slot is refilled only when the launch that used it has ended, P5 instruction words
-  (cvn_command).
+- latency = start + longest path + last store of every depth + end (`stages`), where fill = first
+  tiles of every input at every depth, none before its instruction words, and a path is P1 fill +
+  compute + conflicts + `gaps` + what single buffers expose, P2 per channel all loads + first tiles
+  of outer depths + pressed + last launch, P3 per channel fill + first launch + all stores +
+  pressed, P4 per site half of (compute + conflicts + its moves + X * lat): a slot is refilled only
+  when the launch that used it has ended, P5 instruction words (cvn_command), P6 fill + records of
+  all launches (cvn_params), P7 fill + busy banks.
 - energy: per word moved reading one memory and writing the other (every instance that receives it),
   per array step its streams' beats and the node, per load of a stationary input its beat.
 """
@@ -34,14 +36,14 @@ from math import prod
 from covenant.acg.graph import Acg
 from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
-from covenant.codelets.ir import Role as TensorRole
-from covenant.mapper.banking import loss
-from covenant.mapper.latency import LongPath, add_up, paths, rest
+from covenant.mapper.banking import Work
+from covenant.mapper.gaps import exchanged, waits, watched
+from covenant.mapper.latency import LongPath, add_up, fills, paths, rest
 from covenant.mapper.mapping import Loop, Mapping, Placement, Role
-from covenant.mapper.operands import main_capability
+from covenant.mapper.roofline import peak_macs, roofline
+from covenant.mapper.sharing import Sharing, sharing
 from covenant.mapper.sites import Routes, Site, sum_energy
 from covenant.mapper.space import Row, Space, reduction_columns, space_of
-from covenant.mapper.spacing import touched_elements
 from covenant.mapper.streams import binding_of
 
 
@@ -68,7 +70,7 @@ class Cost:
     """Cycles of the whole layer (`latency`), of its parts, of the roofline; bytes; femtojoules.
 
     conflicts: cycles lost to bank conflicts. `bound_by` names the path that is longest: compute,
-    serial, load, store, refill or control.
+    serial, load, store, refill, banks or control.
     """
 
     latency: int
@@ -83,7 +85,7 @@ class Cost:
     roofline_cycles: int
     macs: int
     peak_macs: int
-    """Multiply-accumulates per cycle of a full array."""
+    """Per cycle of a full array."""
     used_bytes: int
     bound_by: str
     moves: tuple[Moves, ...]
@@ -114,11 +116,11 @@ def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
     placed = {key: move.words for key, move in moves.items()}
     if space.partial is not None:
         placed[space.partial.port] = space.machine.partial_words * tally.partials
-    lost = 0
+    shared = Sharing(0, 0, 0)
     if space.banked:
         own = [p for p in mapping.placements if p.memory == space.memory.name]
-        lost = loss(space.memory, space.banked, own, tally.steps, placed)
-    work = tally.work(space, lost)
+        shared = sharing(space.memory, space.banked, own, tally.load(space), placed)
+    work = tally.work(space, shared)
     single = frozenset(_key(mapping, p) for p in mapping.placements if p.copies == 1)
     found = longest_paths(space, work, tally.launches, moves, single)
     longest = max(value for _, value in found)
@@ -129,7 +131,7 @@ def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
     return Cost(
         latency=longest + ends(space, moves) + space.machine.start + space.machine.end,
         compute=tally.compute(space),
-        conflicts=lost,
+        conflicts=shared.lost,
         load=sum(m.cycles for m, _ in reads) + sum(m.back_cycles for m, _ in dram),
         store=sum(m.cycles for m, _ in writes),
         launches=tally.launches,
@@ -171,7 +173,8 @@ def _innermost_rows(mapping: Mapping, extents: dict[str, int]) -> dict[str, Row]
 class Tally:
     """What the array does: its steps; positions of the stationary operand, of the first and of the
     last launch; per position cycles of all chunks of what it lacks, of the first, of the last;
-    positions that follow another chunk; output tiles; launches."""
+    positions that follow another chunk; output tiles; launches, those with whole tiles;
+    records read; steps that lanes which meet in a bank lose."""
 
     steps: int
     outer: tuple[int, int, int]
@@ -179,11 +182,14 @@ class Tally:
     partials: int
     tiles: int
     launches: int
+    full: int
+    records: int
+    uneven: int
 
     @staticmethod
     def of(space: Space, rows: dict[str, Row]) -> Tally:
         """The tally of a tiling; rows: of the innermost level."""
-        cycles, first, last, steps, chunks = reduction_columns(space, rows)
+        cycles, first, last, steps, chunks, uneven = reduction_columns(space, rows)
         outer = outer_steps(space, rows)
         launches = prod(r.trips for r in rows.values())
         tiles = outer[0]
@@ -195,16 +201,34 @@ class Tally:
                 for row in [rows.get(d, Row(1, space.extents[d]))]
             )
         partials = outer[0] * (chunks - 1)
-        return Tally(outer[0] * steps, outer, (cycles, first, last), partials, tiles, launches)
+        full = prod(space.full_trips(d, row) for d, row in rows.items())
+        work = (cycles, first, last)
+        records = launches
+        if space.machine.record_cycles:
+            records = _records(space, rows)
+        lost = outer[0] * uneven
+        return Tally(outer[0] * steps, outer, work, partials, tiles, launches, full, records, lost)
+
+    def load(self, space: Space) -> Work:
+        """What the banks see of the array."""
+        cycles = self.outer[0] * self.cycles[0]
+        return Work(self.steps, cycles, space.machine.pace, self.uneven)
 
     def compute(self, space: Space) -> int:
         """Compute cycles without conflicts."""
         return self.outer[0] * self.cycles[0] + self.launches * space.machine.launch_overhead
 
-    def work(self, space: Space, lost: int) -> dict[str, int]:
-        """Cycles of all launches with `lost` ones, of the first and of the last."""
-        first, last = self.outer[1] * self.cycles[1], self.outer[2] * self.cycles[2]
-        return {"compute": self.compute(space) + lost, "first": first, "last": last}
+    def work(self, space: Space, shared: Sharing) -> dict[str, int]:
+        """Quantities of the array: cycles of all launches, of the first and of the last, …"""
+        return {
+            "compute": self.compute(space) + shared.lost,
+            "first": self.outer[1] * self.cycles[1],
+            "last": self.outer[2] * self.cycles[2],
+            "full": self.full,
+            "records": self.records * space.machine.record_cycles,
+            "pressed": shared.pressed,
+            "busy": shared.busy,
+        }
 
     def energy(self, space: Space) -> int:
         """Femtojoules of the array and its streams."""
@@ -223,6 +247,16 @@ def _energy(site: Site, move: Moves) -> int:
     if site.operand.role is Role.PARTIAL:
         return site.word_femtojoules * move.back_words + sum_energy(site) * move.words
     return site.word_femtojoules * move.words
+
+
+def _records(space: Space, rows: dict[str, Row]) -> int:
+    """Records that all launches read (cvn_params)."""
+    count = 1
+    for dim in space.inner:
+        row = rows.get(dim, Row(1, space.extents[dim]))
+        anew = dim in space.recorded and dim not in space.swept
+        count *= space.summed_steps(dim, row.trips, row.tile) if anew else row.trips
+    return count
 
 
 def outer_steps(space: Space, rows: dict[str, Row]) -> tuple[int, int, int]:
@@ -272,7 +306,7 @@ def site_moves(space: Space, site: Site, tiles: dict[str, int]) -> Moves:
         repeats = prod(rows[d][1] for d in others)
     trips = prod(n for _, n, _ in own.values())
     made = [space.columns(site, group, own) for group in space.groups[site.key]]
-    setup = space.setup(site)
+    setup, lead = space.setup(site), space.lead(site)
     total = prod(c.total for c in made) * site.times
     words = prod(c.words for c in made) * site.times
     out, back = repeats, 0
@@ -283,8 +317,8 @@ def site_moves(space: Space, site: Site, tiles: dict[str, int]) -> Moves:
         operand.port,
         repeats * trips,
         out * (total + trips * setup),
-        prod(c.first for c in made) * site.times + setup,
-        prod(c.last for c in made) * site.times + setup,
+        prod(c.first for c in made) * site.times + lead,
+        prod(c.last for c in made) * site.times + lead,
         out * words,
         back * (total + trips * setup),
         back * words,
@@ -315,15 +349,33 @@ def longest_paths(
             return work[name]
         return exposed[key] if name == "exposed" else _quantity(moves[key], name)
 
+    fill = max(add_up(path, quantity) for path in fills(space))
+    seen = [
+        exchanged(s, m.exchanges, m.first, s.key not in single)
+        for s in watched(space)
+        for m in [moves[s.key]]
+    ]
+    gaps = waits(seen, launches, work, space.machine.queued)
+    work = {**work, "fill": fill, "gaps": gaps}
     for site in space.moved:
-        left = add_up(rest(site), quantity)
+        left = add_up(rest(space, site), quantity)
         exposed[site.key] = left if (site.follows or site.key) in single else 0
     found = [(path.name, add_up(path, quantity)) for path in known or paths(space)]
     if any(exposed.values()):
         found[0] = ("serial", found[0][1])
-    exchanges = sum(moves[s.key].exchanges for s in space.moved)
-    words = space.machine.launch_words * launches + space.machine.move_words * exchanges
-    return [*found, ("control", words)]
+    return [*found, ("control", _words(space, launches, work, moves))]
+
+
+def _words(space: Space, launches: int, work: dict[str, int], moves: dict[str, Moves]) -> int:
+    """Cycles of the instruction words of all launches (cvn_command)."""
+    machine = space.machine
+    words = machine.launch_words * launches
+    for site in space.moved:
+        words += (machine.move_words + space.pad_words(site)) * moves[site.key].exchanges
+    if not machine.queued:
+        return words
+    turns = min(launches, 2 * (launches - work["full"]))
+    return words + machine.turn_words * turns + work["last"] + machine.control
 
 
 def _quantity(move: Moves, name: str) -> int:
@@ -338,26 +390,3 @@ def _quantity(move: Moves, name: str) -> int:
             return move.first
         case _:
             return move.last
-
-
-def peak_macs(acg: Acg, space: Space) -> int:
-    """Multiply-accumulates per cycle of a full array."""
-    first = main_capability(acg, space.codelet, space.binding)
-    return prod(first.extents.values()) // first.step_cycles
-
-
-def roofline(codelet: Codelet, acg: Acg, space: Space) -> int:
-    """max(MACs / peak MACs per cycle, compulsory bytes / bytes per cycle of either direction)."""
-    peak = peak_macs(acg, space)
-    read = write = 0
-    for tensor in codelet.tensors:
-        if tensor.role in (TensorRole.INPUT, TensorRole.CONSTANT):
-            read += touched_elements(codelet, tensor) * tensor.dtype.bytes
-        elif tensor.role is TensorRole.OUTPUT:
-            write += tensor.elements * tensor.dtype.bytes
-    off_chip = [s for s in space.moved if s.outer is not None and s.outer.off_chip]
-    stores = [s.road.bus for s in off_chip if s.operand.role is Role.OUTPUT]
-    loads = [s.road.bus for s in off_chip if s.operand.role is not Role.OUTPUT]
-    load_bus = max(loads, default=0) or 1
-    store_bus = max(stores, default=0) or 1
-    return max(-(-codelet.macs // peak), -(-read // load_bus), -(-write // store_bus))

@@ -12,24 +12,26 @@ from dataclasses import replace
 from math import prod
 
 from covenant.mapper.banking import (
-    PARTIAL_WEIGHT,
     Plan,
-    collides,
     copy_limit,
     group_count,
     guest_limit,
-    reader_loss,
-    shared_loss,
 )
 from covenant.mapper.cost import Moves, Tally, ends, longest_paths
 from covenant.mapper.extract import Choice
 from covenant.mapper.latency import paths
 from covenant.mapper.loops import stream_limits
 from covenant.mapper.mapping import Role
+from covenant.mapper.sharing import Sharing, planned
 from covenant.mapper.sites import Site
 from covenant.mapper.space import Row, Space, loop_key
 
 _SWEEPS = 3
+
+
+def _worth(sharing: Sharing) -> int:
+    """Cycles of a sharing, whatever bounds the layer."""
+    return sharing.lost + sharing.pressed + sharing.busy
 
 
 class _Known:
@@ -116,14 +118,14 @@ class _Descent:
         if not self._fits(sizes, choice) or not self._streams(innermost):
             return None
         tally = self._tally(innermost)
-        lost = 0
+        shared = Sharing(0, 0, 0)
         if space.banked:
-            planned = self._banks(sizes, choice, moves, tally)
-            if planned is None:
+            cheapest = self._banks(sizes, choice, moves, tally)
+            if cheapest is None:
                 return None
-            lost, self.plan = planned
+            shared, self.plan = cheapest
         single = frozenset(s.key for s in space.sites) - choice.double
-        work = tally.work(space, lost)
+        work = tally.work(space, shared)
         found = longest_paths(space, work, tally.launches, moves, single, self.known.paths)
         longest = max(value for _, value in found)
         return longest + ends(space, moves) + space.machine.start + space.machine.end
@@ -147,24 +149,25 @@ class _Descent:
 
     def _banks(
         self, every: Mapping[str, int], choice: Choice, moves: Mapping[str, Moves], tally: Tally
-    ) -> tuple[int, int] | None:
-        """Fewest cycles lost to bank conflicts and the plan for it, None when nothing fits."""
-        space = self.space
-        group = self.words // group_count(space.memory)
+    ) -> tuple[Sharing, int] | None:
+        """What sharing banks costs under the plan that costs least and its number, None when
+        nothing fits."""
+        space, memory = self.space, self.space.memory
+        group = self.words // group_count(memory)
         sizes = {o.port: every[o.port] for o in space.banked if o.port in every}
         copies = {p: 2 if p in choice.double else 1 for p in sizes}
-        best: tuple[int, int] | None = None
+        work = tally.load(space)
+        raw = space.machine.partial_words * tally.partials
+        words = {o.port: moves[o.port].words for o in space.banked if o.port in moves}
+        if space.partial is not None:
+            words[space.partial.port] = raw
+        best: tuple[Sharing, int] | None = None
         for index, plan in enumerate(space.plans):
-            if plan.shared:
-                sums = space.machine.partial_words * tally.partials
-                moved = sum(moves[o.port].words for o in space.banked if o.role is not Role.PARTIAL)
-                lost = shared_loss(space.memory, space.banked, tally.steps, moved, sums)
-            elif self._divided(plan, sizes, copies, group):
-                lost = self._lost(plan, copies, moves, tally)
-            else:
+            if not plan.shared and not self._divided(plan, sizes, copies, group):
                 continue
-            if best is None or lost < best[0]:
-                best = lost, index
+            found = planned(memory, space.banked, plan, copies, work, words)
+            if best is None or _worth(found) < _worth(best[0]):
+                best = found, index
         return best
 
     def _divided(
@@ -181,23 +184,6 @@ class _Descent:
                 return False
             others += sizes[plan.host] * (1 if apart else copies[plan.host])
         return others <= guest_limit(plan, group)
-
-    def _lost(
-        self, plan: Plan, copies: Mapping[str, int], moves: Mapping[str, Moves], tally: Tally
-    ) -> int:
-        """Cycles lost to bank conflicts under a plan."""
-        space = self.space
-        guests = PARTIAL_WEIGHT * space.machine.partial_words * tally.partials + sum(
-            moves[o.port].words
-            for o in space.banked
-            if o.port not in plan.groups and o.role is not Role.PARTIAL
-        )
-        lost = 0
-        for port in (p for p in plan.groups if p):
-            own = moves[port].words if copies[port] == 2 and collides(plan, port) else 0
-            accesses = own + (2 * guests if port == plan.host else 0)
-            lost += reader_loss(space.memory, plan, self.operands[port], tally.steps, accesses)
-        return lost
 
     def _tally(self, innermost: dict[str, int]) -> Tally:
         key = tuple(innermost[d] for d in self.space.tiled)
@@ -255,13 +241,13 @@ class _Descent:
             first *= made.first
             last *= made.last
             words *= made.words
-        setup, times = space.setup(site), site.times
+        setup, times, lead = space.setup(site), site.times, space.lead(site)
         move = Moves(
             site.operand.port,
             trips,
             total * times + trips * setup,
-            first * times + setup,
-            last * times + setup,
+            first * times + lead,
+            last * times + lead,
             words * times,
         )
         self.known.tiles[key] = size, move

@@ -14,9 +14,10 @@ from covenant.acg.graph import Acg, Capability
 from covenant.codelets.ir import Codelet
 from covenant.mapper.candidates import Binding
 from covenant.mapper.mapping import Role
-from covenant.mapper.operands import Operand, capability_of
+from covenant.mapper.operands import Operand, capability_of, reduction_dims
 from covenant.mapper.rewrite import main_step, rewritten
 from covenant.mapper.sites import Site
+from covenant.mapper.stages import Stages, stages_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,12 @@ class Machine:
     stationary operand: an output tile leaves the array at the end of its reduction, or weights or
     inputs are loaded; partial_drain: the same for raw partial sums, which are read back over the
     same banks. overlaps: a second set of registers hides that. start and end: fixed cycles before
-    the first data and after the last compute step. launch_words: instruction words per compute
+    the first data and after the last compute step. load_words: instruction words before the launch
+    of every first load but the first; least_fill: cycles that words take beyond `start` until the
+    first launch of the array; queued: launches that wait in a queue, 0 where it is not known how;
+    record_cycles: to read a record; pace: cycles per result where nothing is reduced, else 0;
+    control: cycles around the words of all launches, less `start`; turn_words: more words where a
+    tile has another size than the one before. launch_words: instruction words per compute
     launch; move_words: per transfer launch. Energies in femtojoules: per array step (with its
     stream reads), per output tile, per load of a stationary input, per raw partial tile written and
     read back; fixed: independent of all decisions. partial_words: words of a raw partial tile.
@@ -40,6 +46,13 @@ class Machine:
     launch_overhead: int
     start: int
     end: int
+    load_words: int
+    least_fill: int
+    queued: int
+    record_cycles: int
+    pace: int
+    control: int
+    turn_words: int
     launch_words: int
     move_words: int
     step_energy: int
@@ -64,19 +77,39 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
     control = acg.control
     queued = control is not None and control.queue_depth > 1
     issue = control.issue_cycles if control is not None else 0
-    tables = sum(_table_beats(acg, s) for s in loads if s.operand.once)
+    tables = sum(1 + _record_beats(acg, s) for s in loads if s.operand.once)
     energy = _energies(acg, binding, form, main, own, stationary, resting=resting)
     raw = 0 if partial is None else _beat_bytes(partial.operand)
     stores = [s for s in sites if s.operand.role is Role.OUTPUT]
-    ends = max((s.road.latency_cycles for s in stores), default=0)
+    stages = stages_of(acg)
+    start = issue + _latency(sites) + first.startup_cycles
+    records = [s for s in loads if s.operand.record_bytes and not s.operand.once]
+    lead = max((_record_beats(acg, s) for s in records), default=0) if stages.in_family else 0
+    memory = next(iter(own.values())).memory
+    start += stages.first_words + stages.landed + stages.read(memory) + lead
+    control_cycles = 0
+    if stages.in_family:
+        control_cycles = stages.first_words + issue + first.startup_cycles + lead - start
+    outer = [s.outer for s in stores if s.outer is not None]
+    ends = max((stages.done(m) for m in outer), default=0)
+    launch = stages.turn if stages.in_family else issue
     return Machine(
         step_cycles=_step_cycles(acg, first, own.values(), stationary, resting=resting),
         tile_drain=drain,
         partial_drain=partial_drain,
         overlaps=first.registers > 1,
-        launch_overhead=(issue if queued else first.startup_cycles) + tables,
-        start=issue + _latency(sites) + first.startup_cycles,
-        end=first.drain_cycles + (drain if resting and stationary is None else 0) + ends,
+        launch_overhead=(launch if queued else first.startup_cycles) + tables,
+        start=start,
+        end=_drained(acg, binding, main) + (drain if resting and stationary is None else 0) + ends,
+        load_words=stages.load_words,
+        queued=control.queue_depth if control is not None and stages.in_family else 0,
+        record_cycles=lead,
+        pace=_pace(form, acg, binding, main, drain) if stages.in_family else 0,
+        control=control_cycles,
+        turn_words=stages.turn_words,
+        least_fill=max(
+            0, _node_words(stages, len(loads)) - start + issue + first.startup_cycles + lead
+        ),
         launch_words=1 + len(loads) + len({s.operand.port for s in stores}) if control else 0,
         move_words=3 if control else 0,
         step_energy=energy[0],
@@ -96,19 +129,39 @@ def _beat_bytes(operand: Operand) -> int:
     return prod(extent for _, extent in operand.beat) * operand.dtype.bytes
 
 
-def _table_beats(acg: Acg, site: Site) -> int:
-    """Cycles in which a launch loads a table before its first step (cvn_vector_table)."""
+def _record_beats(acg: Acg, site: Site) -> int:
+    """Cycles in which a launch loads its first record (cvn_params), or its table
+    (cvn_vector_table), before its first step."""
     beat = acg.transfer(site.operand.stream).lanes * site.word_bytes
     return -(-site.operand.record_bytes // beat)
+
+
+def _pace(form: Codelet, acg: Acg, binding: Binding, main: int, drain: int) -> int:
+    """Cycles per result where a step makes one, else 0."""
+    capability = capability_of(acg, binding.steps[main])
+    if reduction_dims(form):
+        return 0
+    return max(capability.step_cycles, drain)
+
+
+def _drained(acg: Acg, binding: Binding, main: int) -> int:
+    """Cycles from the end of the last exchange to the last word written, of the node and of those
+    chained to it (cvn_post)."""
+    return sum(capability_of(acg, s).drain_cycles for s in binding.steps[main:])
+
+
+def _node_words(stages: Stages, loads: int) -> int:
+    """Words before the first launch of a compute node."""
+    return stages.first_words + stages.load_words * (loads - 1) + stages.node_words
 
 
 def _latency(sites: Sequence[Site]) -> int:
     """Latency of the first data: over every depth the longest."""
     found: dict[int, int] = {}
     for site in sites:
-        if site.operand.role in (Role.INPUT, Role.CONSTANT):
+        if site.operand.role in (Role.INPUT, Role.CONSTANT) and site.road.bus and site.outer:
             place = found.get(site.depth, 0)
-            found[site.depth] = max(place, site.road.latency_cycles)
+            found[site.depth] = max(place, site.outer.latency_cycles)
     return sum(found.values())
 
 

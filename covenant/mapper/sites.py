@@ -23,6 +23,7 @@ from covenant.mapper.mapping import Layout, LayoutAxis, Role
 from covenant.mapper.operands import Operand, capability_of, main_capability
 from covenant.mapper.rewrite import main_step, rewritten
 from covenant.mapper.spans import Tiles
+from covenant.mapper.stages import stages_of
 from covenant.mapper.traffic import Columns, Group, Path
 
 Routes = Map[str, tuple[str, ...]]
@@ -301,10 +302,12 @@ def road(acg: Acg, operand: Operand, outer: Memory | None, inner: Memory) -> Pat
     transfer = next((t for t in ways if not sums or SUMS in t.abilities), ways[0])
     if out:
         bus = min(transfer.bytes_per_cycle, outer.write_bytes_per_cycle)
-        return Path(bus, transfer.setup_cycles, 0, 1)
+        return Path(bus, transfer.setup_cycles, stages_of(acg).clear(outer), 1)
     bus = min(transfer.bytes_per_cycle, outer.read_bytes_per_cycle)
     row = -(-outer.latency_cycles // max(1, transfer.outstanding))
-    return Path(bus, transfer.setup_cycles, outer.latency_cycles, max(1, row))
+    issue = acg.control.issue_cycles if acg.control is not None else 0
+    wait = stages_of(acg).refill(outer, acg.transfer(operand.stream), issue)
+    return Path(bus, transfer.setup_cycles, wait, max(1, row))
 
 
 def lane_size(

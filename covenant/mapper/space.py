@@ -19,7 +19,7 @@ from math import gcd, lcm, prod
 
 from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet, Dim
-from covenant.mapper.banking import Plan, plans
+from covenant.mapper.banking import Plan, narrow_crowding, plans
 from covenant.mapper.candidates import Binding
 from covenant.mapper.machine import Machine, machine_of
 from covenant.mapper.mapping import Role
@@ -35,6 +35,7 @@ from covenant.mapper.operands import (
 )
 from covenant.mapper.placement import granule, inner_order
 from covenant.mapper.sites import Routes, Site, lane_size, route_choices, sites
+from covenant.mapper.stages import stages_of
 from covenant.mapper.traffic import Columns, Group, Path, columns, groups
 
 
@@ -139,6 +140,11 @@ class Space:
         bandwidth."""
         return plans(self.memory, self.banked) if self.memory.banks > 1 else (Plan({}),)
 
+    @cached_property
+    def crowding(self) -> int:
+        """The most lanes of an input that meet in a bank."""
+        return narrow_crowding(self.memory, self.banked) if self.banked else 1
+
     @property
     def banked(self) -> tuple[Operand, ...]:
         """Operands that lie in the memory whose banks matter."""
@@ -178,9 +184,25 @@ class Space:
         """Constants of the cost formulas."""
         return machine_of(self.codelet, self.acg, self.binding, self.sites)
 
+    def pad_words(self, site: Site) -> int:
+        """Instruction words of an exchange for launches that fill what lies outside the tensor:
+        two sides of every axis but the packed one."""
+        operand, words = site.operand, stages_of(self.acg).pad_words
+        if not words or operand.pad is None or operand.source is not None:
+            return 0
+        sides = 0
+        for index, size in zip(operand.indices, operand.shape, strict=True):
+            reach = index.span(self.extents) + index.evaluate(dict.fromkeys(index.dims, 0))
+            sides += (reach > size) + (index.evaluate(dict.fromkeys(index.dims, 0)) < 0)
+        return words * min(sides, 3)
+
     def setup(self, site: Site) -> int:
         """Cycles every exchange of a site adds to its channel."""
         return site.road.setup_cycles if site.road.bus else 0
+
+    def lead(self, site: Site) -> int:
+        """Those that its first and its last exchange add where nothing else moves."""
+        return 0 if self.machine.queued else self.setup(site)
 
     def even(self) -> Space:
         """The same space without tails: only tiles that divide their dim in whole array steps."""
@@ -196,6 +218,18 @@ class Space:
     def job_steps(self, dim: str, tile: int) -> int:
         """Array steps along a dim for a tile."""
         return steps_along(self.steps, self.through, dim, tile)
+
+    @cached_property
+    def recorded(self) -> frozenset[str]:
+        """Dims that a record is read anew for: those not inside its own."""
+        own = {d for o in self.operands if o.record_bytes and not o.once for d in o.dims}
+        last = max((i for i, d in enumerate(self.inner) if d in own), default=-1)
+        return frozenset(self.inner[: last + 1])
+
+    def full_trips(self, dim: str, row: Row) -> int:
+        """Trips of a dim whose tile has as many array steps as the first."""
+        tail = self.extents[dim] - (row.trips - 1) * row.tile
+        return row.trips - (self.job_steps(dim, tail) < self.job_steps(dim, row.tile))
 
     def summed_steps(self, dim: str, trips: int, tile: int) -> int:
         """Array steps along a dim, summed over its tiles."""
@@ -336,9 +370,10 @@ def _rows(extent: int, grain: int, step: int, every: int) -> tuple[Row, ...]:
     return tuple(Row(-(-extent // tile), tile) for tile in kept)
 
 
-def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int, int, int]:
+def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int, int, int, int]:
     """Of one position of the stationary operand: cycles summed over all chunks of the dims it
-    lacks, those of a full chunk and of the last one, array steps, chunks."""
+    lacks, those of a full chunk and of the last one, array steps, chunks, steps missing to whole
+    rounds of lanes that meet in a bank."""
     machine = space.machine
     kinds: list[tuple[tuple[int, int], tuple[int, int]]] = []
     for dim in space.swept:
@@ -353,12 +388,13 @@ def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int
         busy = count * machine.step_cycles
         return max(busy, drain) if machine.overlaps else busy + drain
 
-    total = steps = chunks = 0
+    total = steps = chunks = uneven = 0
     for chosen in itertools.product(*kinds):
         times, count = prod(n for n, _ in chosen), prod(size for _, size in chosen)
         total += times * cycles(count)
         steps += times * count
         chunks += times
+        uneven += times * (-count % space.crowding)
     first = prod(full[1] if full[0] else tail[1] for full, tail in kinds)
     last = prod(tail[1] for _, tail in kinds)
-    return total, cycles(first), cycles(last), steps, chunks
+    return total, cycles(first), cycles(last), steps, chunks, uneven

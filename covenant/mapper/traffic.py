@@ -81,12 +81,20 @@ def groups(operand: Operand, inner: Sequence[str], *, plain: bool = False) -> tu
         runs = [count - 1] if count else []
     elif operand.strided:
         after = list(range(operand.packed_axis + 1, count))
-        runs = after or [operand.packed_axis]
+        runs = after or _rows_axes(operand)
     else:
         runs = [a for a in cell_order(operand, inner) if _is_reduced(operand, inner, a)]
     single = [Group((i,), operand.indices[i].dims, False) for i in range(count) if i not in runs]
     dims = tuple(dict.fromkeys(d for i in runs for d in operand.indices[i].dims))
     return (*single, Group(tuple(runs), dims, True))
+
+
+def _rows_axes(operand: Operand) -> list[int]:
+    """The packed axis, which is the last, behind that of the lanes when they are neighbours: whole
+    rows of neighbouring lanes are one."""
+    at = operand.packed_axis
+    lanes = [i for i, a in enumerate(operand.indices) if operand.lane in a.dims]
+    return [at - 1, at] if lanes == [at - 1] else [at]
 
 
 def _is_reduced(operand: Operand, inner: Sequence[str], axis: int) -> bool:
@@ -113,8 +121,8 @@ def columns(operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: 
         return _record_columns(operand, group, tiles, memory, road)
     if not operand.strided:
         return _cell_columns(operand, group, tiles, memory, road)
-    if group.axes == (operand.packed_axis,):
-        return _packed_columns(operand, tiles, memory, road)
+    if group.axes[-1] == operand.packed_axis:
+        return _packed_columns(operand, group, tiles, memory, road)
     return _spatial_columns(operand, group, tiles, memory, road)
 
 
@@ -179,33 +187,46 @@ def _row(run: int, road: Path) -> int:
     return _rows(1, run, 0, road.bus, road)
 
 
-def _packed_columns(operand: Operand, tiles: Tiles, memory: Memory, road: Path) -> Columns:
-    """Rows along the packed axis; the pitch of a row is padded for the lanes before it."""
+def _packed_columns(
+    operand: Operand, group: Group, tiles: Tiles, memory: Memory, road: Path
+) -> Columns:
+    """Rows along the packed axis, merged when they are whole; the pitch of a row is padded for the
+    lanes before it."""
     axis = operand.packed_axis
     index = operand.indices[axis]
     width, word = operand.dtype.bytes, memory.word_bytes
     beat = max(1, road.bus // width)
-    kinds, first, last = span_kinds(index, operand.shape[axis], tiles, beat, clip=False)
+    clip = operand.pad is not None
+    kinds = [span_kinds(index, operand.shape[axis], tiles, beat, clip=False)]
+    for lanes in group.axes[:-1]:
+        own, every = (operand.indices[lanes], operand.shape[lanes]), operand.spacing(lanes)
+        kinds.insert(0, span_kinds(*own, tiles, 1, every, clip=clip))
     pitch = packed_blocks(operand, operand.shape[axis], word, on_chip=False) * word
 
     def words(real: int) -> int:
         return packed_blocks(operand, real, word, on_chip=False)
 
-    def cycles(kind: Span) -> int:
-        return _rows(1, words(kind.real) * word, kind.phase * width, pitch, road)
+    def cycles(spans: Sequence[Span]) -> int:
+        run, rows = words(spans[-1].real) * word, prod(s.real for s in spans[:-1])
+        if spans[-1].real == operand.shape[axis] and len(spans) > 1:
+            full = max(s.real for s in kinds[0][0])
+            return _rows(1, rows * run, 0, full * pitch, road)
+        return rows * _rows(1, run, spans[-1].phase * width, pitch, road)
 
     size = packed_blocks(operand, _extent(operand, axis, tiles), word, on_chip=True)
     lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
     if 0 <= lane_axis == axis - 1:
         coefficient = operand.pitches(lane_axis, operand.lane)
         size = padded_pitch(size, coefficient, operand.lanes, memory)
-    return Columns(
-        size,
-        sum(n * cycles(kind) for kind, n in kinds.items()),
-        cycles(first),
-        cycles(last),
-        sum(n * words(kind.real) for kind, n in kinds.items()),
-    )
+    for lanes in group.axes[:-1]:
+        size *= _extent(operand, lanes, tiles)
+    total = moved = 0
+    for combination in itertools.product(*(k[0].items() for k in kinds)):
+        times = prod(n for _, n in combination)
+        spans = [kind for kind, _ in combination]
+        total += times * cycles(spans)
+        moved += times * words(spans[-1].real) * prod(s.real for s in spans[:-1])
+    return Columns(size, total, cycles([k[1] for k in kinds]), cycles([k[2] for k in kinds]), moved)
 
 
 def _spatial_columns(
@@ -220,14 +241,12 @@ def _spatial_columns(
         for a, beat, step in zip(group.axes, beats, every, strict=True)
     ]
     extents = [_extent(operand, a, tiles) for a in group.axes]
-    pitches, plane = plane_pitches(operand, group.axes, extents, memory)
-    padded = any(p != prod(extents[i + 1 :]) for i, p in enumerate(pitches))
+    _, plane = plane_pitches(operand, group.axes, extents, memory)
     apart = every[-2] if len(every) > 1 else 1
-    whole = not padded and extents[-1] == width and apart == 1
     pitch = width * apart * memory.word_bytes
 
     def cycles(spans: Sequence[Span]) -> int:
-        return _box_cycles(spans, width, pitch, memory.word_bytes, road, whole=whole)
+        return _box_cycles(spans, width, pitch, memory.word_bytes, road)
 
     total = words = 0
     for combination in itertools.product(*(k[0].items() for k in kinds)):
@@ -240,11 +259,10 @@ def _spatial_columns(
     )
 
 
-def _box_cycles(
-    spans: Sequence[Span], width: int, pitch: int, word: int, road: Path, *, whole: bool
-) -> int:
-    """Cycles of one box: its rows, and the fills around what lies outside the tensor; width: of the
-    tensor's rows; pitch: bytes between rows of the box."""
+def _box_cycles(spans: Sequence[Span], width: int, pitch: int, word: int, road: Path) -> int:
+    """Cycles of one box: its rows, merged where they follow one another in off-chip memory, and the
+    fills around what lies outside the tensor; width: of the tensor's rows; pitch: bytes between
+    rows of the box."""
     if not road.bus:
         return 0
     last = spans[-1]
@@ -256,12 +274,13 @@ def _box_cycles(
     if len(spans) == 2:
         lines = first.real
         sides = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
-        if whole and last.real == width and not sides:
+        if last.real == width and pitch == width * word:
             body = _rows(1, lines * last.real * word, 0, pitch, road)
         else:
-            body = _rows(lines, last.real * word, start, pitch, road) + lines * sides
+            body = _rows(lines, last.real * word, start, pitch, road)
+        body += lines * sides
     else:
-        body = first.real * _box_cycles(spans[1:], width, pitch, word, road, whole=whole)
+        body = first.real * _box_cycles(spans[1:], width, pitch, word, road)
     row = prod(s.span for s in spans[1:-1]) * -(-last.span * word // road.bus)
     return body + (first.low + first.high) * row
 

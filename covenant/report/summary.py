@@ -187,6 +187,7 @@ _BOUND = {
     "load": "reads from off-chip memory",
     "store": "writes to off-chip memory",
     "refill": "refilling buffers: a slot is loaded only when its last reader has ended",
+    "banks": "the banks that hold results",
     "control": "the command processor",
 }
 

@@ -9,35 +9,41 @@ from math import gcd
 from ortools.sat.python import cp_model
 
 from covenant.mapper.banking import (
+    CROWD,
+    HOSTED,
     PARTIAL_WEIGHT,
     Plan,
     access_rate,
     collides,
     copy_limit,
+    crowding,
     group_count,
     guest_limit,
     reader_banks,
     readers,
+    served,
     shared_loss,
     shared_rates,
-    step_rate,
 )
 from covenant.mapper.constraints.placement import Residency
 from covenant.mapper.constraints.product import bounds, total
 from covenant.mapper.constraints.tiling import Tiling
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
+from covenant.mapper.sharing import disturb, press
 from covenant.mapper.space import Space, loop_key
 
 
 @dataclass(frozen=True)
 class Allocation:
     """Variables of the allocation: words in use, which plan of the banks, cycles lost to
-    conflicts."""
+    conflicts, those that transfers are pressed by the array, those of busy banks."""
 
     used: cp_model.LinearExpr
     plan: list[cp_model.IntVar]
     lost: cp_model.LinearExpr
+    pressed: cp_model.LinearExprT = 0
+    busy: cp_model.LinearExprT = 0
 
 
 def add_allocation(
@@ -66,14 +72,42 @@ def add_allocation(
     chosen = [model.new_bool_var(f"plan_{i}") for i in range(len(space.plans))]
     model.add_exactly_one(chosen)
     losses = []
+    pressed = model.new_int_var(0, bounds(tiling.compute)[1], "pressed")
+    busy = model.new_int_var(0, 2 * _most_accesses(space, tiling, residencies), "busy")
     for plan, selected in zip(space.plans, chosen, strict=True):
         if plan.shared:
             losses.append(_shared_loss(model, space, tiling, residencies, selected))
+            _press(model, space, tiling, pressed, readers(space.banked), (selected,))
             continue
         _add_plan(model, space, plan, selected, residencies, double, room)
+        guests = _guest_words(space, tiling, residencies, plan)
+        if not plan.host and guests:
+            served = CROWD[0] * 2 * total(guests)
+            model.add(CROWD[1] * space.memory.views[-1] * busy >= served).only_enforce_if(selected)
     for operand in readers(space.banked):
         losses += _reader_losses(model, space, tiling, residencies, double, operand, chosen)
-    return Allocation(used, chosen, total(losses))
+        for plan, selected in zip(space.plans, chosen, strict=True):
+            if not plan.shared and collides(plan, operand.port):
+                given = (selected, double[operand.port])
+                _press(model, space, tiling, pressed, (operand,), given, plan)
+    return Allocation(used, chosen, total(losses), pressed, busy)
+
+
+def _press(
+    model: cp_model.CpModel,
+    space: Space,
+    tiling: Tiling,
+    pressed: cp_model.IntVar,
+    operands: tuple[Operand, ...],
+    given: tuple[cp_model.IntVar, ...],
+    plan: Plan | None = None,
+) -> None:
+    """Cycles that transfers lose to an array in the same banks."""
+    memory = space.memory
+    banks = memory.banks if plan is None else reader_banks(memory, plan, operands[0].port)
+    numerator, denominator = press(memory, operands, banks, space.machine.pace)
+    if numerator:
+        model.add(denominator * pressed >= numerator * tiling.array).only_enforce_if(*given)
 
 
 def _reader_losses(
@@ -90,25 +124,42 @@ def _reader_losses(
     words = residencies[port].words
     most = _most_accesses(space, tiling, residencies)
     lost = model.new_int_var(0, most + 1, f"lost_{port}")
-    steps = tiling.steps
-    self_lost = model.new_int_var(0, bounds(steps)[1], f"lost_lanes_{port}")
+    self_lost = model.new_int_var(0, bounds(tiling.uneven)[1], f"lost_lanes_{port}")
     for plan, selected in zip(space.plans, chosen, strict=True):
         if plan.shared:
             continue
         banks = reader_banks(memory, plan, port)
-        numerator, denominator = step_rate(operand, banks)
-        if numerator:
-            model.add(denominator * self_lost >= numerator * steps).only_enforce_if(selected)
-        guests = total([])
-        numerator, denominator = access_rate(memory, operand, banks)
+        if crowding(operand, banks) > 1:
+            model.add(self_lost >= tiling.uneven).only_enforce_if(selected)
+        guests: cp_model.LinearExpr = total([])
         if plan.host == port:
             guests = 2 * total(_guest_words(space, tiling, residencies, plan))
-            model.add(denominator * lost >= numerator * guests).only_enforce_if(selected)
+            _lose(model, space, tiling, lost, operand, banks, guests, (selected,))
         if collides(plan, port):
-            model.add(denominator * lost >= numerator * (guests + words)).only_enforce_if(
-                selected, double[port]
-            )
+            given = (selected, double[port])
+            _lose(model, space, tiling, lost, operand, banks, guests + words, given)
     return [lost, self_lost]
+
+
+def _lose(
+    model: cp_model.CpModel,
+    space: Space,
+    tiling: Tiling,
+    lost: cp_model.IntVar,
+    operand: Operand,
+    banks: int,
+    accesses: cp_model.LinearExpr,
+    given: tuple[cp_model.IntVar, ...],
+) -> None:
+    """What `banking.reader_loss` says of accesses to a reader's banks."""
+    numerator, denominator = access_rate(space.memory, operand, banks)
+    if numerator:
+        model.add(denominator * lost >= numerator * accesses).only_enforce_if(*given)
+    own = served(space.memory, operand, banks, 1, 0)
+    share = served(space.memory, operand, banks, 0, 1)
+    needed = own * tiling.steps + share * accesses
+    had = HOSTED[1] * banks * (lost + tiling.array)
+    model.add(had >= needed).only_enforce_if(*given)
 
 
 def _guest_words(
@@ -190,23 +241,26 @@ def _shared_loss(
     selected: cp_model.IntVar,
 ) -> cp_model.IntVar:
     """Cycles that readers in all banks lose to one another and to others."""
+    names = {o.port for o in readers(space.banked)}
+    moved = {p: r for p, r in residencies.items() if r.site.operand.role is not Role.PARTIAL}
+    all_words = total(r.words for r in moved.values())
+    most = sum(bounds(r.words)[1] for r in moved.values())
+    if space.machine.pace:
+        numerator, denominator = disturb(space.memory, space.banked, space.machine.pace)
+        lost = model.new_int_var(0, most * numerator // denominator + 1, "lost")
+        model.add(denominator * lost >= numerator * all_words).only_enforce_if(selected)
+        return lost
     sums = space.machine.partial_words * tiling.partials
-    moved = [r.words for r in residencies.values() if r.site.operand.role is not Role.PARTIAL]
-    rates = shared_rates(space.memory, space.banked)
-    words = sum(bounds(words)[1] for words in moved)
-    most = max(
-        shared_loss(
-            space.memory,
-            space.banked,
-            steps,
-            words,
-            space.machine.partial_words * bounds(tiling.partials)[1],
-        )
+    raw = space.machine.partial_words * bounds(tiling.partials)[1]
+    guests = total(r.words for p, r in moved.items() if p not in names)
+    high = max(
+        shared_loss(space.memory, space.banked, steps, most, raw, most)
         for steps in bounds(tiling.steps)
     )
-    lost = model.new_int_var(0, most, "lost")
-    for rate in rates:
-        spent = rate.steps * tiling.steps + rate.words * total(moved) + rate.sums * sums
+    lost = model.new_int_var(0, high, "lost")
+    for rate in shared_rates(space.memory, space.banked):
+        spent = rate.steps * tiling.steps + rate.words * all_words + rate.sums * sums
+        spent = spent + rate.guests * guests
         model.add(rate.denominator * lost >= spent).only_enforce_if(selected)
     return lost
 

@@ -86,7 +86,7 @@ def add_residency(
     for name in ("total", "first", "last", "words"):
         constant[name] *= site.times
     exchanges = product(model, [*outside, *repeats], f"exchanges_{site.key}", 1)
-    setup = space.setup(site)
+    setup, lead = space.setup(site), space.lead(site)
     found = Residency(
         site,
         inside if leader is None else {},
@@ -101,8 +101,8 @@ def add_residency(
             setup,
             exchanges,
         ),
-        product(model, made["first"], f"first_{site.key}", constant["first"], offset=setup),
-        product(model, made["last"], f"last_{site.key}", constant["last"], offset=setup),
+        product(model, made["first"], f"first_{site.key}", constant["first"], offset=lead),
+        product(model, made["last"], f"last_{site.key}", constant["last"], offset=lead),
         product(model, [*made["words"], *repeats], f"words_{site.key}", constant["words"]),
     )
     if operand.role is Role.PARTIAL and site.outer is not None:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from ortools.sat.python import cp_model
 
 from covenant.mapper.constraints.allocation import Allocation
+from covenant.mapper.constraints.gaps import add_gaps
 from covenant.mapper.constraints.placement import Residency
 from covenant.mapper.constraints.product import bounds, total
 from covenant.mapper.constraints.tiling import Tiling
-from covenant.mapper.latency import LongPath, paths, rest
+from covenant.mapper.latency import LongPath, fills, paths, rest
 from covenant.mapper.mapping import Role
 from covenant.mapper.space import Space, loop_key
 
@@ -75,25 +76,47 @@ def add_latency(
         ("", "compute"): tiling.compute + allocation.lost,
         ("", "first"): tiling.first,
         ("", "last"): tiling.last,
+        ("", "pressed"): allocation.pressed,
+        ("", "busy"): allocation.busy,
+        ("", "records"): machine.record_cycles * tiling.records,
     }
     for residency in moved:
         known.update(_quantities(residency))
         site = residency.site
-        exposed = model.new_int_var(0, _highest(residency), f"serial_{site.key}")
+        exposed = model.new_int_var(0, _highest(space, residency), f"serial_{site.key}")
         single = double[site.follows or site.key].negated()
-        model.add(exposed >= _sum(rest(site), known)).only_enforce_if(single)
+        model.add(exposed >= _sum(rest(space, site), known)).only_enforce_if(single)
         known[site.key, "exposed"] = exposed
+    fill = model.new_int_var(0, 1 << 40, "fill")
+    for path in fills(space):
+        model.add(fill >= _sum(path, known))
+    known["", "fill"] = fill
+    known["", "gaps"] = total(add_gaps(model, space, tiling, residencies, double))
     longest = model.new_int_var(0, 1 << 40, "longest")
     for path in paths(space):
         model.add(path.shares * longest >= _sum(path, known))
     if machine.launch_words:
-        exchanges = total(r.exchanges for r in moved)
-        words = machine.launch_words * tiling.launches + machine.move_words * exchanges
-        model.add(longest >= words)
+        model.add(longest >= _words(model, space, tiling, moved))
     latency = model.new_int_var(0, 1 << 40, "latency")
     ends = total(r.last for r in moved if r.site.operand.role is Role.OUTPUT)
     model.add(latency == longest + ends + machine.start + machine.end)
     return latency
+
+
+def _words(
+    model: cp_model.CpModel, space: Space, tiling: Tiling, moved: list[Residency]
+) -> cp_model.LinearExprT:
+    """Instruction words of all launches."""
+    machine = space.machine
+    words = machine.launch_words * tiling.launches
+    for r in moved:
+        words = words + (machine.move_words + space.pad_words(r.site)) * r.exchanges
+    if not machine.queued:
+        return words
+    turns = model.new_int_var(0, bounds(tiling.launches)[1], "turns")
+    short = 2 * tiling.launches - 2 * tiling.full
+    model.add_min_equality(turns, [tiling.launches, short])
+    return words + machine.turn_words * turns + tiling.last + machine.control
 
 
 def _sum(
@@ -115,7 +138,7 @@ def _quantities(residency: Residency) -> dict[tuple[str, str], cp_model.LinearEx
     }
 
 
-def _highest(residency: Residency) -> int:
+def _highest(space: Space, residency: Residency) -> int:
     back = 0 if residency.back_total is None else bounds(residency.back_total)[1]
-    wait = residency.site.road.latency_cycles
+    wait = residency.site.road.latency_cycles + space.pad_words(residency.site)
     return bounds(residency.total)[1] + back + wait * bounds(residency.exchanges)[1]

@@ -17,20 +17,25 @@ from covenant.mapper.space import Row, Space, loop_key, reduction_columns
 @dataclass(frozen=True)
 class Tiling:
     """Variables of the tiling: row index per loop; of the innermost level trips per split dim,
-    launches, compute cycles of all launches, of the first and of the last, array steps, positions
-    of the stationary operand, those of it that follow another chunk of what it lacks (0 unsplit),
-    output tiles."""
+    launches, compute cycles of all launches, those of the array alone, of the first and of the
+    last, array steps, positions of the stationary operand, those of it that follow another chunk of
+    what it lacks (0 unsplit), output tiles, launches with whole tiles, records read, steps that
+    lanes which meet in a bank lose."""
 
     row: dict[str, cp_model.IntVar]
     trips: dict[str, cp_model.IntVar]
     launches: cp_model.IntVar
     compute: cp_model.IntVar
+    array: cp_model.IntVar
     first: cp_model.IntVar
     last: cp_model.IntVar
     steps: cp_model.IntVar
     outer: cp_model.IntVar
     partials: cp_model.IntVar
     tiles: cp_model.IntVar
+    full: cp_model.IntVar
+    records: cp_model.IntVar
+    uneven: cp_model.IntVar
 
 
 def add_tiling(model: cp_model.CpModel, space: Space) -> Tiling:
@@ -62,10 +67,11 @@ def add_tiling(model: cp_model.CpModel, space: Space) -> Tiling:
     for dim in split:
         counts = [(i, r.trips) for i, r in enumerate(space.rows[dim])]
         (trips[dim],) = _tabled(model, row[dim], counts, ("trips",), dim)
-    cycles, first, last, steps, chunks = _reduction(model, space, split, row)
+    cycles, first, last, steps, chunks, uneven = _reduction(model, space, split, row)
     outer = product(model, list(totals.values()), "outer", fixed_outer)
     launches = product(model, list(trips.values()), "launches", 1)
-    compute = product(model, [outer, cycles], "compute", 1, space.machine.launch_overhead, launches)
+    array = product(model, [outer, cycles], "array", 1)
+    compute = product(model, [array], "compute", 1, space.machine.launch_overhead, launches)
     more = model.new_int_var(0, bounds(chunks)[1] - 1, "more_chunks")
     model.add(more == chunks - 1)
     return Tiling(
@@ -73,13 +79,49 @@ def add_tiling(model: cp_model.CpModel, space: Space) -> Tiling:
         trips,
         launches,
         compute,
+        array,
         product(model, [*firsts, first], "first_job", fixed_outer),
         product(model, [*lasts, last], "last_job", fixed_outer),
         product(model, [outer, steps], "all_steps", 1),
         outer,
         product(model, [outer, more], "partials", 1),
         _tiles(model, space, row, totals, fixed, outer),
+        _full(model, space, row, launches),
+        _records(model, space, trips, totals, fixed),
+        product(model, [outer, uneven], "all_uneven", 1),
     )
+
+
+def _full(
+    model: cp_model.CpModel,
+    space: Space,
+    row: dict[str, cp_model.IntVar],
+    launches: cp_model.IntVar,
+) -> cp_model.IntVar:
+    """Launches with whole tiles; only counted where launches are queued."""
+    if not space.machine.queued:
+        return launches
+    factors = []
+    for dim in space.tiled:
+        table = [(i, space.full_trips(dim, r)) for i, r in enumerate(space.rows[dim])]
+        factors += _tabled(model, row[dim], table, ("full",), dim)
+    return product(model, factors, "full_launches", 1)
+
+
+def _records(
+    model: cp_model.CpModel,
+    space: Space,
+    trips: dict[str, cp_model.IntVar],
+    totals: dict[str, cp_model.IntVar],
+    fixed: dict[str, int],
+) -> cp_model.IntVar:
+    """Records that all launches read; only counted where one takes time."""
+    if not space.machine.record_cycles:
+        return model.new_constant(0)
+    anew = space.recorded
+    factors = [totals[d] if d in anew and d in totals else trips[d] for d in trips]
+    constant = prod(n for d, n in fixed.items() if d in anew and d not in space.swept)
+    return product(model, factors, "records", constant)
 
 
 def _nest(model: cp_model.CpModel, space: Space, rows: dict[str, cp_model.IntVar]) -> None:
@@ -127,12 +169,12 @@ def _steps(space: Space, dim: str, row: Row) -> tuple[int, int, int]:
 def _reduction(
     model: cp_model.CpModel, space: Space, split: list[str], row: dict[str, cp_model.IntVar]
 ) -> list[cp_model.IntVar]:
-    """Cycles of all chunks, of the first, of the last, array steps and number of chunks."""
+    """Cycles of all chunks, of the first, of the last, array steps, chunks, uneven steps."""
     table = []
     for choice in itertools.product(*(enumerate(space.rows[d]) for d in split)):
         named = {d: r for d, (_, r) in zip(split, choice, strict=True)}
         table.append((*(i for i, _ in choice), *reduction_columns(space, named)))
-    names = ("cycles", "first", "last", "steps", "chunks")
+    names = ("cycles", "first", "last", "steps", "chunks", "uneven")
     return _tabled_many(model, [row[d] for d in split], table, names)
 
 

@@ -173,7 +173,7 @@ def test_every_bound_of_the_cost_model_has_a_sentence(mapping: ModelMapping) -> 
     assert cost is not None
     mapper = Path(pipeline.__file__).parent / "mapper"
     source = "".join((mapper / name).read_text("utf-8") for name in ("cost.py", "latency.py"))
-    for name in ("compute", "serial", "load", "store", "refill", "control"):
+    for name in ("compute", "serial", "load", "store", "refill", "banks", "control"):
         assert f'"{name}"' in source
         sentence = bound_sentence(replace(cost, bound_by=name))
         assert sentence.split(" (")[0] != name

@@ -1,0 +1,205 @@
+"""What the divisions of the banks cost a walked nest: the sentences of `banking`, written again.
+
+In: a `Space`, its walked nest. Out: one `Division` per way to divide the groups of banks, with a
+column of what it costs for every choice of cuts and copies.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from covenant.mapper.operands import Operand
+from covenant.mapper.space import Space
+from exhaustive_nest import Column, Jobs, Nest
+from exhaustive_transfers import Mover
+
+FAR = 1 << 50
+"""No mapping costs as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Cycles that the array loses, that transfers lose to the array, that the banks of results are
+    busy; FAR lost where nothing fits."""
+
+    lost: Column
+    pressed: Column
+    busy: Column
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    space: Space
+    nest: Nest
+    jobs: Jobs
+    readers: tuple[Operand, ...]
+    rest: Column
+    guests: Column
+
+    @property
+    def room(self) -> Column:
+        """Bytes of everything."""
+        return self.rest + self.nest.footprint([o.port for o in self.readers])
+
+
+def shared_banks(space: Space, nest: Nest, partial: int, jobs: Jobs) -> Iterator[Division]:
+    """Every division of the banks; partial: bytes of partial sums."""
+    readers = tuple(o for o in space.loads if not o.record_bytes)
+    names = [o.port for o in readers]
+    others = [o.port for o in (*space.loads, *space.stores) if o.port not in names]
+    raw = partial_words(space) * (jobs.tiles - jobs.ended)
+    case = _Case(
+        space,
+        nest,
+        jobs,
+        readers,
+        partial + nest.footprint(others),
+        2 * raw + nest.words(others),
+    )
+    yield _undivided(case, raw + nest.words(others))
+    groups = space.memory.banks // space.memory.views[-1]
+    for factors in itertools.product((1, 2, 4), repeat=2 * len(readers)):
+        shares = list(zip(factors[::2], factors[1::2], strict=True))
+        wides = [w * _span(space, o) for o, (w, _) in zip(readers, shares, strict=True)]
+        if any(w > 1 and count > 1 for w, count in shares) or max(wides) >= groups:
+            continue
+        for host in ("", *names):
+            division = _division(case, shares, host, groups)
+            if division is not None:
+                yield division
+
+
+def _undivided(case: _Case, words: Column) -> Division:
+    """Everything in all banks; words: of what is not read in every step."""
+    memory = case.space.memory
+    beats = sum(_beat_words(o, memory.word_bytes) for o in case.readers)
+    weighed = (8 * case.jobs.steps + 6 * words) * (beats if len(case.readers) > 1 else 0)
+    lost = -(-weighed // (24 * memory.banks))
+    lost = np.where(case.room <= memory.size_bytes, lost, FAR)
+    none = np.zeros_like(lost)
+    pressed = none
+    if any(lanes_apart(case.space, o) > 1 for o in case.readers):
+        pressed = none + _pressed(case.jobs.array, beats, memory.banks)
+    return Division(lost, pressed, none)
+
+
+def _division(
+    case: _Case, shares: list[tuple[int, int]], host: str, groups: int
+) -> Division | None:
+    """What it costs when each reader interleaves over `wide` times a beat's groups and has `count`
+    of these; the others have what is left, or room behind `host`."""
+    space, nest, jobs = case.space, case.nest, case.jobs
+    memory = space.memory
+    group = memory.size_bytes // groups
+    chosen = list(zip(case.readers, shares, strict=True))
+    widths = {o.port: wide * _span(space, o) for o, (wide, _) in chosen}
+    counts = {o.port: count * widths[o.port] for o, (_, count) in chosen}
+    end = 0
+    for operand in sorted(case.readers, key=lambda o: -widths[o.port]):
+        width = widths[operand.port]
+        end = -(-end // width) * width + counts[operand.port]
+    left = groups - end
+    if left < 0 or (left == 0) != bool(host):
+        return None
+    none = np.zeros_like(case.rest)
+    lost, pressed = none, none
+    fits = (case.rest <= (FAR if host else left * group)) & (case.room <= memory.size_bytes)
+    for operand in case.readers:
+        port, count = operand.port, counts[operand.port]
+        size, copies = nest[port]["size"], nest[port]["copies"]
+        apart = count >= 2 * widths[port]
+        limit = count // 2 * group if apart else count * group // 2
+        fits &= np.where(copies == 2, size <= limit, size <= count * group)
+        banks = widths[port] * memory.views[-1]
+        met = none
+        if not apart:
+            met = np.where(copies == 2, nest[port]["words"], 0)
+            if lanes_apart(space, operand) > 1:
+                slow = _pressed(jobs.array, _beat_words(operand, memory.word_bytes), banks)
+                pressed = np.where(copies == 2, np.maximum(pressed, slow), pressed)
+        if port == host:
+            if apart:
+                return None
+            fits &= copies * size + case.rest <= count * group
+            met = met + 2 * case.guests
+        lost = lost + _met(case, operand, banks, met)
+        if _meeting(space, operand, banks) > 1:
+            lost = lost + jobs.uneven
+    busy = none if host else -(-12 * case.guests // (5 * memory.views[-1]))
+    return Division(np.where(fits, lost, FAR), pressed, busy)
+
+
+def _met(case: _Case, operand: Operand, banks: int, accesses: Column) -> Column:
+    """Cycles lost to accesses of others among the banks that a reader reads: by their number, and
+    by what the banks cannot serve in the cycles of the array."""
+    jobs, words = case.jobs, _beat_words(operand, case.space.memory.word_bytes)
+    free = banks * jobs.array - words * jobs.steps
+    if banks < 2 * words:
+        return np.maximum(0, -(-(accesses - free) // banks))
+    share = 64
+    if operand.strided and lanes_apart(case.space, operand) > 1:
+        share = 4
+    elif operand.strided:
+        step = operand.indices[-1].coefficient(operand.lane) if operand.indices else 0
+        share = 2 if step == 1 or (step > 1 and not operand.rows) else 8
+    unserved = 7 * accesses - 4 * free
+    return np.maximum(-(-accesses // (words * share)), -(-unserved // (4 * banks)))
+
+
+def _pressed(cycles: int, words: int, banks: int) -> int:
+    """What transfers lose to lanes that are spread over the banks, three quarters at most."""
+    if 5 * words > 3 * banks:
+        return -(-3 * cycles // 4)
+    return -(-5 * words * cycles // (4 * banks))
+
+
+def lanes_apart(space: Space, operand: Operand) -> int:
+    """Positions of a tile between lanes of a strided operand."""
+    if not operand.strided or not operand.lane:
+        return 1
+    mover = Mover(space, operand)
+    found = (abs(dict(i.terms).get(operand.lane, 0)) for i in operand.indices)
+    return max(n // mover.apart(axis) for axis, n in enumerate(found))
+
+
+def lanes_meeting(space: Space) -> int:
+    """The most lanes of a reader that meet in a bank, in the fewest banks it may have."""
+    readers = [o for o in space.loads if not o.record_bytes]
+    view = space.memory.views[-1]
+    return max((_meeting(space, o, _span(space, o) * view) for o in readers), default=1)
+
+
+def _meeting(space: Space, operand: Operand, banks: int) -> int:
+    if operand.rows:
+        return 1
+    reached = {i * lanes_apart(space, operand) % banks for i in range(banks)}
+    return -(-min(operand.lanes, banks) // len(reached))
+
+
+def _span(space: Space, operand: Operand) -> int:
+    """Groups of banks over which the words of one beat lie in different banks."""
+    memory = space.memory
+    banks = _beat_words(operand, memory.word_bytes)
+    if operand.rows:
+        banks = max(banks, Mover(space, operand).row_banks)
+    span = 1
+    while span * memory.views[-1] < banks:
+        span *= 2
+    return span
+
+
+def partial_words(space: Space) -> int:
+    """Words of one tile of raw partial sums."""
+    partial = space.partial
+    if partial is None:
+        return 0
+    return prod(n for _, n in partial.beat) * partial.dtype.bytes // space.memory.word_bytes
+
+
+def _beat_words(operand: Operand, word: int) -> int:
+    return max(1, prod(n for _, n in operand.beat) * operand.dtype.bytes // word)

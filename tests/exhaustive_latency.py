@@ -1,0 +1,109 @@
+"""Latency of a walked nest: the sentences of `cost`, `gaps` and `latency`, written again.
+
+In: a `Space`, its walked nest, divisions of the banks. Out: for every choice of cuts and copies the
+fewest cycles over all divisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from covenant.mapper.mapping import Role
+from covenant.mapper.operands import Operand
+from covenant.mapper.space import Space
+from exhaustive_banks import FAR, Division, lanes_apart
+from exhaustive_nest import Column, Jobs, Nest
+
+
+def latencies(space: Space, nest: Nest, jobs: Jobs, divisions: Iterable[Division]) -> Column:
+    """Least cycles of every row, FAR where nothing fits."""
+    machine = space.machine
+    store = nest[space.stores[0].port]
+    fill = _fill(space, nest)
+    none = np.zeros_like(fill)
+    alone, loads, halves = none, none, none
+    words = none + machine.launch_words * jobs.launches
+    for operand in (*space.loads, *space.stores):
+        column = nest[operand.port]
+        rest = _rest(space, nest, operand)
+        alone = alone + np.where(column["copies"] == 1, rest, 0)
+        loads = loads + (0 if operand.role is Role.OUTPUT else column["total"])
+        slow = 3 if machine.queued and operand.rows and lanes_apart(space, operand) > 1 else 0
+        later = slow * (column["total"] - column["first"])
+        halves = np.maximum(halves, 2 * fill + jobs.cycles + jobs.first + rest + later)
+        site = space.site(operand.port)
+        words = words + (machine.move_words + space.pad_words(site)) * column["exchanges"]
+    if machine.queued:
+        turns = min(jobs.launches, 2 * (jobs.launches - jobs.whole))
+        words = words + machine.turn_words * turns + jobs.last + machine.control
+    array = fill + jobs.cycles + alone + _gaps(space, nest, jobs)
+    others = np.maximum(words, fill + machine.record_cycles * jobs.records + alone)
+    stores = fill + jobs.first + store["total"] - store["last"]
+    best = np.full_like(fill, FAR)
+    for division in divisions:
+        lost = np.where(division.lost < FAR, division.lost, 0)
+        paths = (
+            array + lost,
+            (halves + lost + 1) // 2,
+            loads + jobs.last + division.pressed,
+            stores + division.pressed,
+            fill + division.busy,
+            others,
+        )
+        longest = np.max(np.stack(np.broadcast_arrays(*paths)), axis=0)
+        found = longest + store["last"] + machine.start + machine.end
+        best = np.where(division.lost < FAR, np.minimum(best, found), best)
+    return best
+
+
+def _fill(space: Space, nest: Nest) -> Column:
+    """Cycles from the first beat to the first launch: first tiles one after another, none of them
+    before its words."""
+    ports = [s.operand.port for s in space.moved if s.operand.role is not Role.OUTPUT]
+    end = np.zeros_like(nest[ports[0]]["first"])
+    for number, port in enumerate(ports):
+        end = np.maximum(end, number * space.machine.load_words) + nest[port]["first"]
+    return np.maximum(end, space.machine.least_fill)
+
+
+def _rest(space: Space, nest: Nest, operand: Operand) -> Column:
+    """What a single buffer does not hide."""
+    column = nest[operand.port]
+    path = space.paths[operand.port]
+    lead = column["last"] if operand.role is Role.OUTPUT else column["first"]
+    wait = path.latency_cycles + space.pad_words(space.site(operand.port))
+    turn = path.setup_cycles if space.machine.queued else 0
+    return column["total"] - lead - turn + wait * (column["exchanges"] - 1)
+
+
+def _gaps(space: Space, nest: Nest, jobs: Jobs) -> Column:
+    """Waits that two buffers do not hide."""
+    readers = list(space.loads)
+    none = np.zeros_like(nest[readers[0].port]["first"])
+    crowd, short, behind = none, none, none
+    if not space.machine.queued:
+        return none
+    for rare in readers:
+        column, wait = nest[rare.port], space.paths[rare.port].latency_cycles
+        twice = column["copies"] == 2
+        for often in (o for o in readers if o is not rare):
+            other = nest[often.port]
+            first = (4 if rare.rows and lanes_apart(space, rare) > 1 else 1) * column["first"]
+            late = space.paths[often.port].latency_cycles + other["first"] + first
+            each = np.clip(late - jobs.first, 0, first)
+            times = np.minimum(column["exchanges"] - 1, other["exchanges"] // 2)
+            both = twice & (other["copies"] == 2) & (column["exchanges"] <= other["exchanges"])
+            crowd = np.where(both, np.maximum(crowd, times * each), crowd)
+        often_met = twice & (2 * column["exchanges"] > jobs.launches)
+        late = np.maximum(0, wait + column["first"] - jobs.last)
+        lost = -(-(jobs.launches - jobs.whole) * late // 2)
+        short = np.where(often_met, np.maximum(short, lost), short)
+        if rare.source is not None:
+            depth = space.machine.queued
+            late = np.maximum(0, wait + column["first"] - depth * jobs.first)
+            many = twice & (jobs.launches > depth * column["exchanges"])
+            lost = (column["exchanges"] - 1) * late
+            behind = np.where(many, np.maximum(behind, lost), behind)
+    return crowd + short + behind
