@@ -40,7 +40,7 @@ from gemmini_rule import Core, Homes, hand_dram_bytes, hand_program, hand_tiles
 from mapper_text import draw
 
 SCHEMA_VERSION = 1
-LAYERS = {"GEMM 512x512x512": (512, 512, 512), "BERT 128x3072x768": (128, 3072, 768)}
+LAYERS = {"GEMM 512^3": (512, 512, 512), "BERT 128x3072x768": (128, 3072, 768)}
 """M, K, N."""
 
 _SCALE = np.float32(1 / 1024)
@@ -105,7 +105,7 @@ def _rule(name: str, sizes: tuple[int, int, int], acg: Acg, *, executed: bool) -
     words = encode([*hand_program(m, n, k, core, homes), Halt()], acg.control)
     return Row(
         name,
-        "tiled_matmul_auto",
+        "library's rule",
         (tiles.rows * core.side, tiles.depth * core.side, tiles.columns * core.side),
         _ideal(sizes),
         0,
@@ -195,10 +195,11 @@ def _sizes(text: str) -> tuple[int, int, int]:
 
 
 def _table(found: Sequence[Row]) -> str:
-    columns = (
+    columns = [
         "layer", "program", "tile M,K,N", "ideal", "cost", "model", "of ideal", "DRAM bytes",
-        "instructions", "equal",
-    )  # fmt: skip
+        "instructions",
+    ]  # fmt: skip
+    executed = any(r.equal is not None for r in found)
     cells = [
         (
             r.layer,
@@ -210,10 +211,11 @@ def _table(found: Sequence[Row]) -> str:
             f"{r.model / r.ideal:.3f}",
             f"{r.dram_bytes:,}",
             f"{r.instructions:,}",
-            {None: "", True: "yes", False: "NO"}[r.equal],
+            *([{None: "", True: "yes", False: "NO"}[r.equal]] if executed else []),
         )
         for r in found
     ]
+    columns += ["equal"] if executed else []
     return draw("Gemmini: GEMMs beside the rule of its library", columns, cells)
 
 
