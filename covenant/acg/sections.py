@@ -348,7 +348,8 @@ class ControlSection(Section):
         "none",
         description="what the command processor waits for: `none`, it runs ahead of all units; "
         "`launch`: with a launch until its unit is idle (no job queue); `write`: with register "
-        "writes too (no shadow registers); `barrier`: with a launch until every unit is idle",
+        "writes too (no shadow registers); `barrier`: with a launch until every unit is idle "
+        "(the mapper counts idle units, not the barrier)",
     )
     issue_cycles: Whole = Field(
         1, description="cycles from fetching a launch to the unit's first action"

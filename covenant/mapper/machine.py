@@ -93,6 +93,11 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
     outer = [s.outer for s in stores if s.outer is not None]
     ends = max((stages.done(m) for m in outer), default=0)
     launch = stages.turn if stages.in_family else issue
+    drained = _drained(acg, binding, main) + (drain if resting and stationary is None else 0)
+    words = 1 + len(loads) + len({s.operand.port for s in stores}) if control else 0
+    if control is not None and control.stall != "none":  # a launch finds its unit idle
+        launch += issue + first.startup_cycles + lead + drained
+        launch += words if control.stall == "write" else 0
     return Machine(
         step_cycles=_step_cycles(acg, first, own.values(), stationary, resting=resting),
         tile_drain=drain,
@@ -100,7 +105,7 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
         overlaps=first.registers > 1,
         launch_overhead=(launch if queued else first.startup_cycles) + tables,
         start=start,
-        end=_drained(acg, binding, main) + (drain if resting and stationary is None else 0) + ends,
+        end=drained + ends,
         load_words=stages.load_words,
         queued=control.queue_depth if control is not None and stages.in_family else 0,
         record_cycles=lead,
@@ -110,7 +115,7 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
         least_fill=max(
             0, _node_words(stages, len(loads)) - start + issue + first.startup_cycles + lead
         ),
-        launch_words=1 + len(loads) + len({s.operand.port for s in stores}) if control else 0,
+        launch_words=words,
         move_words=3 if control else 0,
         step_energy=energy[0],
         tile_energy=energy[1],
