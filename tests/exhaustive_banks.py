@@ -80,11 +80,15 @@ def _undivided(case: _Case, words: Column) -> Division:
     beats = sum(_beat_words(o, memory.word_bytes) for o in case.readers)
     weighed = (8 * case.jobs.steps + 6 * words) * (beats if len(case.readers) > 1 else 0)
     lost = -(-weighed // (24 * memory.banks))
+    pace = case.space.machine.pace
+    if pace:  # nothing is reduced: every word moved disturbs a little
+        own = case.nest.words([o.port for o in case.readers])
+        lost = -(-beats * (own + words) // (24 * pace * memory.banks))
     lost = np.where(case.room <= memory.size_bytes, lost, FAR)
     none = np.zeros_like(lost)
     pressed = none
-    if any(lanes_apart(case.space, o) > 1 for o in case.readers):
-        pressed = none + _pressed(case.jobs.array, beats, memory.banks)
+    if pace or any(lanes_apart(case.space, o) > 1 for o in case.readers):
+        pressed = none + _pressed(case, beats, memory.banks)
     return Division(lost, pressed, none)
 
 
@@ -119,8 +123,8 @@ def _division(
         met = none
         if not apart:
             met = np.where(copies == 2, nest[port]["words"], 0)
-            if lanes_apart(space, operand) > 1:
-                slow = _pressed(jobs.array, _beat_words(operand, memory.word_bytes), banks)
+            if space.machine.pace or lanes_apart(space, operand) > 1:
+                slow = _pressed(case, _beat_words(operand, memory.word_bytes), banks)
                 pressed = np.where(copies == 2, np.maximum(pressed, slow), pressed)
         if port == host:
             if apart:
@@ -151,11 +155,14 @@ def _met(case: _Case, operand: Operand, banks: int, accesses: Column) -> Column:
     return np.maximum(-(-accesses // (words * share)), -(-unserved // (4 * banks)))
 
 
-def _pressed(cycles: int, words: int, banks: int) -> int:
-    """What transfers lose to lanes that are spread over the banks, three quarters at most."""
-    if 5 * words > 3 * banks:
+def _pressed(case: _Case, words: int, banks: int) -> int:
+    """What transfers lose to lanes that are spread over the banks, or to an array that reduces
+    nothing; three quarters at most."""
+    cycles, pace = case.jobs.array, case.space.machine.pace
+    times, per = (2 * words, pace * banks) if pace else (5 * words, 4 * banks)
+    if 4 * times > 3 * per:
         return -(-3 * cycles // 4)
-    return -(-5 * words * cycles // (4 * banks))
+    return -(-times * cycles // per)
 
 
 def lanes_apart(space: Space, operand: Operand) -> int:

@@ -26,7 +26,7 @@ static struct {
   float scale;
 } store;
 static int execute_set, preloaded;
-static uint64_t b_operand, c_operand, a_stride;
+static uint64_t b_operand, c_operand;
 
 static void fail(const char *text)
 {
@@ -49,11 +49,9 @@ static void config(uint64_t rs1, uint64_t rs2)
 {
   switch (rs1 & 3) {
   case 0:
-    if (!(rs1 >> 2 & 1) || (rs1 >> 3 & 0x6f) || !(rs1 >> 16 & 0xffff) || rs2 >> 48 != 1)
-      fail("config_ex: not plain weight-stationary, or no stride of A, or one of C");
-    if (!(rs1 >> 7 & 1))
-      execute_set = 1;
-    a_stride = rs1 >> 16 & 0xffff;
+    if (!(rs1 >> 2 & 1) || (rs1 >> 3 & 0x7f) || (rs1 >> 16 & 0xffff) != 1 || rs2 >> 48 != 1)
+      fail("config_ex: not plain weight-stationary with strides of 1");
+    execute_set = 1;
     break;
   case 1: {
     unsigned id = rs1 >> 3 & 3;
@@ -169,21 +167,21 @@ static void compute(uint64_t rs1, uint64_t rs2)
     fail("compute with a D");
   if (rows(rs1) < 1 || rows(rs1) > DIM || rows(rs1) != rows(c_operand) || columns(rs1) > DIM)
     fail("compute of so many rows");
-  if (from >> 30 || from + (rows(rs1) - 1) * a_stride >= SPAD_ROWS || !(to >> 31)) {
+  if (from >> 30 || from + rows(rs1) > SPAD_ROWS || !(to >> 31)) {
     fail("compute from outside the scratchpad or to outside the accumulator");
     return;
   }
   for (uint64_t r = 0; r < rows(rs1); r++) {
     uint64_t row = (to & 0x1fffffff) + r;
     int adds = to >> 30 & 1;
-    if (row >= ACC_ROWS || !spad_written[from + r * a_stride] || (adds && !acc_written[row])) {
+    if (row >= ACC_ROWS || !spad_written[from + r] || (adds && !acc_written[row])) {
       fail("compute on rows that do not exist or nothing has written");
       return;
     }
     for (uint64_t c = 0; c < columns(c_operand); c++) {
       uint32_t sum = adds ? (uint32_t)acc[row][c] : 0;
       for (uint64_t k = 0; k < columns(rs1); k++)
-        sum += (uint32_t)(spad[from + r * a_stride][k] * weights[k][c]);
+        sum += (uint32_t)(spad[from + r][k] * weights[k][c]);
       acc[row][c] = (int32_t)sum;
     }
     acc_written[row] = 1;
