@@ -243,9 +243,8 @@ class Replay:
     def _compute(self, launch: Launch, unit: ComputeUnit, registers: Registers) -> None:
         """Readers run ahead freely; a writer follows all readers of earlier launches, since the
         node takes launches in order, and ends after the readers of its own."""
-        count = len(unit.capabilities)
-        if not 0 <= registers.get("function", 0) < count:
-            found = registers["function"]
+        found, count = registers.get("function", 0), len(unit.capabilities)
+        if not 0 <= found < count:
             self._find(f"{launch.unit}.function is {found}, below {count} is needed")
             return
         unit = unit.shaped(registers)

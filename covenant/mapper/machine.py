@@ -82,21 +82,17 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
     raw = 0 if partial is None else _beat_bytes(partial.operand)
     stores = [s for s in sites if s.operand.role is Role.OUTPUT]
     stages = stages_of(acg)
-    start = issue + _latency(sites) + first.startup_cycles
-    records = [s for s in loads if s.operand.record_bytes and not s.operand.once]
-    lead = max((_record_beats(acg, s) for s in records), default=0) if stages.in_family else 0
+    lead = _lead(acg, loads) if stages.in_family else 0
+    ready = issue + first.startup_cycles + lead
     memory = next(iter(own.values())).memory
-    start += stages.first_words + stages.landed + stages.read(memory) + lead
-    control_cycles = 0
-    if stages.in_family:
-        control_cycles = stages.first_words + issue + first.startup_cycles + lead - start
+    start = ready + _latency(sites) + stages.first_words + stages.landed + stages.read(memory)
     outer = [s.outer for s in stores if s.outer is not None]
     ends = max((stages.done(m) for m in outer), default=0)
     launch = stages.turn if stages.in_family else issue
     drained = _drained(acg, binding, main) + (drain if resting and stationary is None else 0)
     words = 1 + len(loads) + len({s.operand.port for s in stores}) if control else 0
     if control is not None and control.stall != "none":  # a launch finds its unit idle
-        launch += issue + first.startup_cycles + lead + drained
+        launch += ready + drained
         launch += words if control.stall == "write" else 0
     return Machine(
         step_cycles=_step_cycles(acg, first, own.values(), stationary, resting=resting),
@@ -110,11 +106,9 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
         queued=control.queue_depth if control is not None and stages.in_family else 0,
         record_cycles=lead,
         pace=_pace(form, acg, binding, main, drain) if stages.in_family else 0,
-        control=control_cycles,
+        control=stages.first_words + ready - start if stages.in_family else 0,
         turn_words=stages.turn_words,
-        least_fill=max(
-            0, _node_words(stages, len(loads)) - start + issue + first.startup_cycles + lead
-        ),
+        least_fill=max(0, _node_words(stages, len(loads)) - start + ready),
         launch_words=words,
         move_words=3 if control else 0,
         step_energy=energy[0],
@@ -124,6 +118,12 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
         fixed_energy=_fixed_energy(form, binding, partial, main),
         partial_words=0 if partial is None else raw // partial.word_bytes,
     )
+
+
+def _lead(acg: Acg, loads: Sequence[Site]) -> int:
+    """Cycles in which a launch reads its first record."""
+    records = [s for s in loads if s.operand.record_bytes and not s.operand.once]
+    return max((_record_beats(acg, s) for s in records), default=0)
 
 
 def _stays(operand: Operand, capability: Capability) -> bool:
