@@ -36,7 +36,7 @@ def codelets() -> Iterator[Codelets]:
 
 
 AWKWARD = {
-    "one_element": depthwise(Image2d(1, 1, 1, 1), kernel=1, pad=0),
+    "one_pixel": depthwise(Image2d(1, 3, 1, 1), kernel=1, pad=0),
     "odd_channels": depthwise(Image2d(1, 11, 9, 13)),
     "stride_2": depthwise(Image2d(1, 40, 15, 17), stride=2),
     "kernel_5": depthwise(Image2d(1, 9, 8, 8), kernel=5, pad=2, zw=-9),

@@ -112,8 +112,13 @@ def test_elements_lie_where_streams_look_for_them(seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def small() -> tuple[Acg, Ready]:
+    """A product of whole tiles: every word matters, so no mutant does the same."""
     acg = machine("lanes")
-    return acg, assert_runs(plain_gemm(6, 20, 7), acg)
+    return acg, assert_runs(plain_gemm(8, 16, 8), acg)
+
+
+def test_program_of_cut_tiles_equals_codelet() -> None:
+    assert_runs(plain_gemm(6, 20, 7), machine("lanes"))
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_the_first_decision_that_differs_is_named(mapping: Mapping) -> None:
 
 
 def test_a_difference_shows_only_what_differs(mapping: Mapping) -> None:
-    found = first_difference(mapping, _tiled(mapping, "oc"))
+    found = first_difference(_tiled(mapping), _tiled(mapping, "oc"))
     assert str(found) == "tiles oc=whole | oc=3"
 
 
