@@ -162,20 +162,18 @@ def _table_e(table: dict[str, Any]) -> str:
 
 
 def _table_f(rows: list[dict[str, Any]]) -> str:
-    names = list(rows[0]["cycles"])
-    columns = ("without", *names, "geomean")
-    cells = [("nothing", *(_count(rows[0]["cycles"][name]) for name in names), "")]
-    cells += [
-        (
-            r["without"],
-            *(f"{r['factors'][n]:.3f}" if n in r["factors"] else "–" for n in names),
-            f"{r['geomean']:.3f}" if r["geomean"] else "–",
-        )
-        for r in rows[1:]
+    whole, *others = rows
+    columns = ("layer", "cycles", *(r["without"] for r in others))
+    cells = [
+        (name, _count(cycles), *(_factor(r["factors"].get(name)) for r in others))
+        for name, cycles in whole["cycles"].items()
     ]
-    return _draw(
-        "F. Cycles with every mechanism, and times as many without one of them", columns, cells
-    )
+    cells.append(("geomean", "", *(_factor(r["geomean"]) for r in others)))
+    return _draw("F. Cycles, and times as many without one of the mechanisms", columns, cells)
+
+
+def _factor(value: float | None) -> str:
+    return f"{value:.3f}" if value else "–"
 
 
 _DRAWN: dict[str, Callable[[Any], str]] = {
