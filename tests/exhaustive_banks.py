@@ -13,6 +13,7 @@ from math import prod
 
 import numpy as np
 
+from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.space import Space
 from exhaustive_nest import Column, Jobs, Nest
@@ -84,12 +85,56 @@ def _undivided(case: _Case, words: Column) -> Division:
     if pace:  # nothing is reduced: every word moved disturbs a little
         own = case.nest.words([o.port for o in case.readers])
         lost = -(-beats * (own + words) // (24 * pace * memory.banks))
+    elif _in_step(case):
+        lost = _lost_in_step(case)
     lost = np.where(case.room <= memory.size_bytes, lost, FAR)
     none = np.zeros_like(lost)
     pressed = none
     if pace or any(lanes_apart(case.space, o) > 1 for o in case.readers):
         pressed = none + _pressed(case, beats, memory.banks)
     return Division(lost, pressed, none)
+
+
+def _in_step(case: _Case) -> bool:
+    """Whether two readers change the half of the banks at every step, and so never meet."""
+    memory = case.space.memory
+    own = [o for o in case.readers if _halves(case.space, o)]
+    others = [o for o in case.readers if o not in own]
+    full = all(2 * _beat_words(o, memory.word_bytes) == memory.banks for o in others)
+    return len(own) == 1 and bool(others) and full and not any(o.strided for o in others)
+
+
+def _halves(space: Space, operand: Operand) -> bool:
+    """Whether a reader takes several words of every pixel, laid out so that each is in the other
+    half of the banks than the one before: all lanes fit between two words of a pixel."""
+    if not operand.strided or operand.role is not Role.INPUT or operand.adjacent:
+        return False
+    axes = [i for i, a in enumerate(operand.indices) if operand.lane in a.dims]
+    words = operand.beat[-1][1] * operand.dtype.bytes // space.memory.word_bytes
+    if words < 2 or not operand.lane or min(axes) <= operand.packed_axis:
+        return False
+    reach = 2 * words * operand.lanes * lanes_apart(space, operand)
+    return space.memory.banks % (2 * words) == 0 and reach <= space.memory.banks
+
+
+def _lost_in_step(case: _Case) -> Column:
+    """What readers in step lose in banks that all share: per run along the packed dim a quarter of
+    a cycle, half a one where the run is odd; per word moved one in 1480 of the steps for which
+    beats keep to the same banks, per word of partial sums 3 in 16. Or as much as words at two a
+    cycle take longer than the steps."""
+    space, jobs, nest = case.space, case.jobs, case.nest
+    (operand,) = (o for o in case.readers if _halves(space, o))
+    run = -(-operand.shape[operand.packed_axis] // operand.beat[-1][1])
+    axis = next(a for a in operand.indices if operand.lane in a.dims)
+    window = axis.span({**space.extents, operand.lane: 1})
+    still = run * min(operand.lanes, window)
+    raw = partial_words(space) * (jobs.tiles - jobs.ended)
+    words = nest.words([o.port for o in (*space.loads, *space.stores)])
+    # All in parts of 4 * run * 1480 * 16 of a cycle.
+    parts = (2 if run % 2 else 1) * 1480 * 16 * jobs.steps
+    parts = parts + 4 * run * (16 * still * words + 3 * 1480 * raw)
+    lost = -(-parts // (4 * run * 1480 * 16))
+    return np.maximum(lost, -(-words // 2) - jobs.steps)
 
 
 def _division(
@@ -194,6 +239,8 @@ def _span(space: Space, operand: Operand) -> int:
     banks = _beat_words(operand, memory.word_bytes)
     if operand.rows:
         banks = max(banks, Mover(space, operand).row_banks)
+    if _halves(space, operand):
+        banks = max(banks, memory.banks // 2)
     span = 1
     while span * memory.views[-1] < banks:
         span *= 2

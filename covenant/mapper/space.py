@@ -327,7 +327,7 @@ def _grain(
 EVERY = 64
 """Grains of a dim up to which every tile is a choice (with one level), where no axis group depends
 on another dim with a choice."""
-EVERY_SHARED = 16
+EVERY_SHARED = 17
 """The same for dims that share an axis group, since its table has a row per combination."""
 
 
