@@ -34,7 +34,7 @@ RUN_LOSS, WORD_LOSS, SUM_LOSS = 4, 1480, (3, 16)
 lost in so many runs of an even number of steps, two in as many of an odd one; words of others wait
 for banks that have none to spare as long as a beat keeps to the same, a cycle is lost in so many
 words per step of that time; so many cycles per word of partial sums. Fitted to the RTL
-(docs/decisions/0011-array-shapes.md)."""
+(docs/decisions/0012-array-shapes.md)."""
 
 LOAD_CYCLES = (1, 2)
 """Cycles that a word of others takes at least beside such readers."""
