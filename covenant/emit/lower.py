@@ -10,6 +10,7 @@ Redundant register writes are removed (`emit.delta`) and repetition becomes hard
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from covenant.acg.control import Control
 from covenant.acg.graph import Acg
@@ -78,6 +79,22 @@ def _check_instances(mapping: Mapping, acg: Acg) -> None:
             )
 
 
+def _check_depths(mapping: Mapping, acg: Acg) -> None:
+    """Raise for an operand in two depths of memories with instances: transfers address those of
+    one side only."""
+    for port in dict.fromkeys(p.port for p in mapping.placements):
+        own = [acg.memory(p.memory) for p in mapping.placements if p.port == port]
+        for outer, inner in pairwise(own):
+            if outer.per and inner.per:
+                raise fail(
+                    "EMI002",
+                    f"'{port}' goes from '{outer.name}' to '{inner.name}', which both have an "
+                    "instance per lane: programs reach one such depth",
+                    inner.span,
+                    f"leave out `per` of '{outer.name}'",
+                )
+
+
 def _ordered(
     mapping: Mapping,
     codelet: Codelet,
@@ -86,6 +103,7 @@ def _ordered(
     payloads: Payloads | None,
 ) -> Ordered:
     control, where = control_of(acg), regions or plan(mapping, acg)
+    _check_depths(mapping, acg)
     return Ordered(mapping, codelet, acg, control, where, payloads)
 
 

@@ -20,12 +20,14 @@ from covenant.core.dtypes import DType
 from covenant.emit.check import check_image
 from covenant.emit.encode import decode, encode
 from covenant.emit.exchanges import Exchange, Part
+from covenant.emit.lower import lower
 from covenant.emit.program import Launch, Operation, Write
 from covenant.emit.spread import Lane, Spread
 from covenant.emit.units import Dma, read_unit
 from covenant.mapper.mapping import Layout, LayoutAxis, Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.sites import Site, lane_layout
+from covenant.mapper.solve import solve
 from covenant.mapper.traffic import Path
 from covenant.sim.timing.pipeline import pipeline_of
 from covenant.sim.timing.work import Works
@@ -126,6 +128,18 @@ def test_program_of_cut_tiles_equals_codelet() -> None:
 )
 def test_program_for_instances_equals_codelet(given: dict[str, str]) -> None:
     assert_runs(plain_conv(5, 6, 6), machine("lanes", **given))
+
+
+def test_two_depths_of_instances_are_refused() -> None:
+    acg, codelet = read_architecture("eyeriss"), plain_gemm(6, 20, 7)
+    mapping = solve(codelet, acg)
+    near = {m.name: m for m in acg.memories if m.per}
+    port, memory = next((p.port, p.memory) for p in mapping.placements if p.memory in near)
+    outer = next(p.memory for p in mapping.placements if p.port == port and p.memory != memory)
+    changed = (replace(m, per=near[memory].per) if m.name == outer else m for m in acg.memories)
+    with pytest.raises(CovenantError, match="which both have an instance per lane") as found:
+        lower(mapping, codelet, replace(acg, memories=tuple(changed)))
+    assert found.value.diagnostics[0].code == "EMI002"
 
 
 def dropped(random: Random, operations: list[Operation]) -> list[Operation]:
