@@ -6,9 +6,9 @@ mapping or of the workload; and the table of their cycles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import exp, log
+from statistics import geometric_mean
 from typing import Any
 
 from covenant.acg.reader import read_architecture
@@ -100,7 +100,7 @@ def table_f(found: Mapping[str, Measurement]) -> list[dict[str, Any]]:
                 "without": name,
                 "cycles": cycles,
                 "factors": factors,
-                "geomean": _geomean(list(factors.values())),
+                "geomean": round(geometric_mean(factors.values()), 4) if factors else None,
                 "mismatches": mismatches,
             }
         )
@@ -121,7 +121,3 @@ def _order(found: Mapping[str, Measurement]) -> Any:
 def _both(found: Mapping[str, Measurement], workload: str, variant: str) -> bool:
     pair = [found.get(workload), found.get(variant_name(workload, variant))]
     return all(m is not None and m.cycles for m in pair)
-
-
-def _geomean(values: Sequence[float]) -> float | None:
-    return round(exp(sum(map(log, values)) / len(values)), 4) if values else None

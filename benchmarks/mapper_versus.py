@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, log
+from statistics import geometric_mean
 from typing import Any
 
 from covenant.acg.graph import Acg
@@ -160,19 +160,15 @@ def versus_summary(rows: Sequence[Row]) -> list[Row]:
             ratios = [r[key]["ratio"] for r in part if r.get(key)]
             made[key] = {
                 "compared": len(ratios),
-                "geomean_ratio": _geomean(ratios),
+                "geomean_ratio": geometric_mean(ratios) if ratios else None,
                 "least_ratio": min(ratios, default=None),
                 "worse": sum(r < 1 - 1e-9 for r in ratios),
             }
         timed = [
             r["peer_cpu_seconds"] / r["cpu_seconds"] for r in part if r.get("peer_cpu_seconds")
         ]
-        found.append(made | {"seconds_ratio": _geomean(timed)})
+        found.append(made | {"seconds_ratio": geometric_mean(timed) if timed else None})
     return found
-
-
-def _geomean(values: Sequence[float]) -> float | None:
-    return exp(sum(map(log, values)) / len(values)) if values else None
 
 
 # --- the hand rule --------------------------------------------------------------------------------

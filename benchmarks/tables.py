@@ -6,8 +6,8 @@ say the same. Ratios are fractions of 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import exp, log
+from collections.abc import Mapping, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 from measure import Measurement
@@ -145,14 +145,11 @@ def _network(name: str, ran: Sequence[Measurement]) -> Row:
         "layers": len(ran),
         "cycles": sum(m.cycles for m in ran),
         "roofline_cycles": sum(m.roofline_cycles for m in ran),
-        "geomean_utilization": _geomean(m.utilization for m in ran),
+        "geomean_utilization": round(geometric_mean(m.utilization for m in ran), 6)
+        if ran
+        else None,
         "least_utilization": round(min((m.utilization for m in ran), default=0.0), 6),
         "compute_bound_below_goal": sum(
             m.compute_bound and m.utilization < LEAST_GOAL for m in ran
         ),
     }
-
-
-def _geomean(values: Iterable[float]) -> float | None:
-    logs = [log(v) for v in values]
-    return round(exp(sum(logs) / len(logs)), 6) if logs else None

@@ -15,7 +15,6 @@ from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Capability, Port
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import fail
-from covenant.mapper.channels import stream_memory
 from covenant.mapper.mapping import Mapping, Role
 from covenant.mapper.operands import (
     Operand,
@@ -184,7 +183,7 @@ class _Reader:
         binding = binding_of(self.mapping)
         dims = dict(step.dims)
         beat = tuple((dims.get(d, ""), lane_count(self.acg, binding, index, d)) for d in port.tile)
-        memory = stream_memory(self.acg, self.acg.transfer(stream))
+        memory = self.acg.stream_memory(stream).name
         return replace(partial, beat=beat, stream=stream, memory=memory)
 
 

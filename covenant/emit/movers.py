@@ -18,7 +18,7 @@ from covenant.emit.hauls import Cutter, Haul
 from covenant.emit.limits import Values
 from covenant.emit.program import Address, Invocation
 from covenant.emit.spread import Spread
-from covenant.emit.transfers import Box, clip, held_parts, resident_box
+from covenant.emit.transfers import Box, clip, held_parts, resident_box, unfillable
 from covenant.emit.windows import window_loads, window_values
 from covenant.mapper.mapping import Layout, Placement, Role
 from covenant.mapper.operands import Operand
@@ -191,13 +191,7 @@ class Mover:
 
     def _fill(self, slab: Box, box: Box) -> list[Haul]:
         if not self.fills and self.innermost:
-            raise fail(
-                "EMI002",
-                f"operand '{self.operand.tensor}' is padded, transfer '{self.transfer.name}' "
-                "cannot fill",
-                self.transfer.span,
-                "add `fill` to its abilities and the registers fill and value to its units",
-            )
+            raise unfillable(self.operand, self.transfer)
         if not self.fills:
             return []
         near = self._near(slab, box)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from covenant.acg.control import ControlUnit
 from covenant.acg.graph import Transfer
-from covenant.core.diagnostics import Span, fail
+from covenant.core.diagnostics import CovenantError, Span, fail
 from covenant.emit import dma
 from covenant.emit.nest import Index, Nest
 from covenant.emit.program import Address, Invocation
@@ -147,13 +147,7 @@ class Exchanger:
 
     def _filled(self, piece: dma.Descriptor) -> tuple[tuple[str, int], ...]:
         if self.unit.register("fill") is None:
-            raise fail(
-                "EMI002",
-                f"operand '{self.operand.tensor}' is padded, transfer '{self.transfer.name}' "
-                "cannot fill",
-                self.transfer.span,
-                "add `fill` to its abilities and the registers fill and value to its units",
-            )
+            raise unfillable(self.operand, self.transfer)
         pad = self.operand.pad or 0
         if self.operand.dtype.bytes > 1 and pad not in (0, -1):
             raise fail(
@@ -184,6 +178,16 @@ class Exchanger:
     def _interned(self, values: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
         key = tuple(values)
         return self.shared.setdefault(key, key)
+
+
+def unfillable(operand: Operand, transfer: Transfer) -> CovenantError:
+    """What to raise when an operand is padded and its transfer cannot write a constant."""
+    return fail(
+        "EMI002",
+        f"operand '{operand.tensor}' is padded, transfer '{transfer.name}' cannot fill",
+        transfer.span,
+        "add `fill` to its abilities and the registers fill and value to its units",
+    )
 
 
 def resident_box(operand: Operand, origin: dict[str, int], size: dict[str, int]) -> Box:

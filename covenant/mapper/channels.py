@@ -1,17 +1,11 @@
-"""Which transfers serve a memory: those from and to off chip, and the memory of a stream.
+"""Which transfers serve a memory: those from and to off chip.
 
-In: an architecture, a memory or a stream. Out: transfers, names.
+In: an architecture, a memory. Out: transfers.
 """
 
 from __future__ import annotations
 
 from covenant.acg.graph import Acg, Transfer
-
-
-def stream_memory(acg: Acg, stream: Transfer) -> str:
-    """The memory a stream reads or writes."""
-    names = {m.name for m in acg.memories}
-    return stream.source if stream.source in names else stream.target
 
 
 def loader(acg: Acg, memory: str) -> Transfer | None:

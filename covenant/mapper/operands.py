@@ -16,7 +16,6 @@ from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Ref
 from covenant.mapper.candidates import Binding
-from covenant.mapper.channels import stream_memory
 from covenant.mapper.joints import capability_at, joints
 from covenant.mapper.lanes import in_rows, is_strided, window
 from covenant.mapper.mapping import Role, StepBinding
@@ -285,7 +284,7 @@ def _tensor_operand(
     tensor = codelet.tensor(dict(step.tensors)[port.name])
     bound = dict(step.dims)
     beat = tuple((bound.get(d, ""), lane_count(acg, binding, index, d)) for d in port.tile)
-    memory = stream_memory(acg, acg.transfer(stream))
+    memory = acg.stream_memory(stream).name
     return Operand(
         port=port.name,
         tensor=tensor.name,
@@ -323,7 +322,7 @@ def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) ->
     stays = chained or capability.keeps_result
     dims = dict(step.dims)
     stream = port.partial or port.stream
-    memory = stream_memory(acg, acg.transfer(stream))
+    memory = acg.stream_memory(stream).name
     return Operand(
         port=port.name,
         tensor=tensor.name,
@@ -392,7 +391,7 @@ def _record_operand(
         strided=False,
         record_bytes=count * sum(dtype.bytes for _, dtype in fields.values()),
         stream=record.stream,
-        memory=stream_memory(acg, acg.transfer(record.stream)),
+        memory=acg.stream_memory(record.stream).name,
         pad=None,
         once=record.entries > 0,
     )

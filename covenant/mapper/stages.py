@@ -61,7 +61,19 @@ class Stages:
         return self.leaving + self.sent + outer.write_latency_cycles + self.seen
 
 
-_FAMILY = Stages(True, 6, 4, 30, 10, 8, 1, 2, 2, 2, 2)
+_FAMILY = Stages(
+    in_family=True,
+    first_words=6,
+    load_words=4,
+    node_words=30,
+    turn_words=10,
+    pad_words=8,
+    turn=1,
+    landed=2,
+    leaving=2,
+    sent=2,
+    seen=2,
+)
 
 
 def stages_of(acg: Acg) -> Stages:

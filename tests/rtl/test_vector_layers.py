@@ -55,6 +55,10 @@ AWKWARD = {
 }
 
 
+def test_single_element_is_equal_on_whichever_node_is_cheaper(codelets: Codelets) -> None:
+    codelets.run(depthwise(Image2d(1, 1, 1, 1), kernel=1, pad=0))
+
+
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_layer_is_equal_in_rtl_interpreter_and_reference(
     name: str, codelets: Codelets
