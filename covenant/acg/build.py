@@ -9,15 +9,14 @@ from collections.abc import Mapping
 
 from covenant.acg import derive
 from covenant.acg.control import Control, ControlUnit, Field, Host, Mnemonic, Register
+from covenant.acg.control_sections import HostSection, UnitSection
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Record, Transfer
 from covenant.acg.notation import parse_field, parse_range, parse_register, parse_semantics
 from covenant.acg.places import Path, Places
 from covenant.acg.sections import (
     ArchitectureSection,
-    HostSection,
     MemorySection,
     PortSection,
-    UnitSection,
 )
 from covenant.core.dtypes import DType
 

@@ -6,7 +6,7 @@ In: trees. Out: one tree in which nothing is left to resolve; every node keeps i
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import assert_never
 
 from covenant.core.affine import Affine
@@ -15,19 +15,35 @@ from covenant.core.expression import ExpressionError, parse_affine
 from covenant.core.yaml_source import Tree, YamlList, YamlScalar, YamlTable, parse_yaml
 
 MAX_EXTENDS = 8
+ADDS = "+"
+"""At the end of a key: its items are added to the list that is there."""
+_INHERITING = ("like", "defaults")
+"""Keys of entries that have more than what is written in them."""
+_REMOVED = "removed"
+"""Text of a null that has removed something; no null is written so."""
 
 
-def merge(base: Tree, over: Tree, findings: list[Diagnostic]) -> Tree:
-    """`over` laid on `base`: tables merge key by key, null removes a key, others replace."""
+def merge(base: Tree, over: Tree, findings: list[Diagnostic], lenient: bool = False) -> Tree:
+    """`over` laid on `base`: tables merge key by key, null removes a key, `key+` adds to a list,
+    others replace. lenient: what null removes may come later, then null stays."""
     if not isinstance(base, YamlTable) or not isinstance(over, YamlTable):
         return over
+    lenient = lenient or any(t.get(key) is not None for t in (base, over) for key in _INHERITING)
     entries = {key.text: (key, value) for key, value in base.entries}
     for key, value in over.entries:
+        stem = key.text.removesuffix(ADDS)
+        listed = entries[stem][1] if stem != key.text and stem in entries else None
         if isinstance(value, YamlScalar) and value.value is None:
-            if entries.pop(key.text, None) is None:
+            removed = entries.pop(key.text, None) is not None or value.text == _REMOVED
+            if lenient:
+                text = _REMOVED if removed else value.text
+                entries[key.text] = (key, YamlScalar(None, text, value.span))
+            elif not removed:
                 findings.append(_nothing_removed(key, base))
+        elif isinstance(listed, YamlList) and isinstance(value, YamlList):
+            entries[stem] = (entries[stem][0], YamlList((*listed.items, *value.items), listed.span))
         elif key.text in entries:
-            merged = merge(entries[key.text][1], value, findings)
+            merged = merge(entries[key.text][1], value, findings, lenient)
             own = not isinstance(value, YamlTable)
             entries[key.text] = (key if own else entries[key.text][0], merged)
         else:
@@ -46,14 +62,21 @@ _INNER_SECTIONS = ("capabilities", "ports", "records")
 _DOT = re.compile(r"\.(?![^\[]*\])")
 
 
-def override(tree: Tree, settings: Mapping[str, str], top_keys: Collection[str]) -> Tree:
-    """Apply `--set path=value` settings in order; a path may start with a node or parameter."""
+def override(
+    tree: Tree,
+    settings: Mapping[str, str],
+    top_keys: Collection[str],
+    whole: Callable[[Tree], Tree] = lambda tree: tree,
+) -> Tree:
+    """Apply `--set path=value` settings in order; a path may start with a node or parameter, and
+    leave out `capabilities`, `ports` and `records`. whole: a tree with all that entries share."""
     findings: list[Diagnostic] = []
     for path, text in settings.items():
         span = Span(f"--set {path}={text}")
         try:
             value = _placed(parse_yaml(text or "''", span.file), span)
             parts = _absolute(tree, _DOT.split(path), top_keys, span)
+            parts = _with_inner_sections(whole(tree), parts)
             tree = _set(tree, parts, value, span)
         except CovenantError as error:
             findings += error.diagnostics
@@ -103,8 +126,6 @@ def _set(tree: Tree, parts: tuple[str, ...], value: Tree, span: Span) -> Tree:
         message = f"'{parts[0]}' is looked for inside a plain value"
         raise CovenantError([Diagnostic("ACG006", message, span, "shorten the path")])
     part, rest = parts[0], parts[1:]
-    if tree.get(part) is None and (inner := _inner_section(tree, part)):
-        part, rest = inner, parts
     below = tree.get(part) or YamlTable((), span)
     removes = not rest and isinstance(value, YamlScalar) and value.value is None
     key = tree.key(part) if rest else None
@@ -115,6 +136,19 @@ def _set(tree: Tree, parts: tuple[str, ...], value: Tree, span: Span) -> Tree:
     if removes:
         return YamlTable(tuple((k, v) for k, v in tree.entries if k.text != part), tree.span)
     return YamlTable(tuple(each for group in kept for each in group), tree.span)
+
+
+def _with_inner_sections(tree: Tree | None, parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The path with every section that it leaves out."""
+    full: list[str] = []
+    for part in parts:
+        if isinstance(tree, YamlTable) and tree.get(part) is None:
+            inner = _inner_section(tree, part)
+            full += [inner] if inner else []
+            tree = tree.get(inner) if inner else None
+        full.append(part)
+        tree = tree.get(part) if isinstance(tree, YamlTable) else None
+    return tuple(full)
 
 
 def _inner_section(table: YamlTable, part: str) -> str:

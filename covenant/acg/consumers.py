@@ -11,10 +11,15 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from covenant.acg.shared import DEFAULTS, LIKE
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 _PASSES = ("acg", "mapper", "emit", "sim", "report", "cli")
 _NOT_READING = frozenset(
-    ("build.py", "dump.py", "printer.py", "svg.py", "sections.py", "consumers.py", "starter.py")
+    (
+        *("build.py", "dump.py", "printer.py", "svg.py", "sections.py", "control_sections.py"),
+        *("fields.py", "consumers.py", "starter.py"),
+    )
 )
 
 _VARIABLES: dict[str, str] = {
@@ -52,6 +57,8 @@ _NAMES: dict[tuple[str, str], str] = {
 
 def consumers(path: str, key: str) -> tuple[str, ...]:
     """Packages that read a key of the section at a path; `check` is `acg.verify`."""
+    if key in (LIKE, DEFAULTS):
+        return ("check",)  # gone once `acg.shared` has carried them out
     if path == "rtl":
         return _with_text(f'rtl["{key}"]')
     attribute = _NAMES.get((path, key), key)

@@ -50,7 +50,9 @@ def _with_copy(tree: YamlTable, suffix: str, listed: Tree) -> YamlTable:
     names = {**names, **{s.text: s.text + suffix for s in copied}}
     for section in _SECTIONS:
         found = [e for e in _entries(tree, section) if e[0].text in names]
-        made = tuple((_renamed(key, names), _copy(value, names)) for key, value in found)
+        made = tuple(
+            (_renamed(key, names), _like(_copy(value, names), names)) for key, value in found
+        )
         tree = _extended(tree, (section,), made)
     tree = _extended(tree, ("control", "units"), tuple(_units(tree, units, names, suffix)))
     if copied:
@@ -111,6 +113,14 @@ def _copy(tree: Tree, names: _Names) -> Tree:
         for key, value in tree.entries
     )
     return YamlTable(tuple(entries), tree.span)
+
+
+def _like(node: Tree, names: _Names) -> Tree:
+    """A copied node that is like another copied one, like that copy."""
+    other = node.get("like") if isinstance(node, YamlTable) else None
+    if not isinstance(node, YamlTable) or not isinstance(other, YamlScalar):
+        return node
+    return _replaced(node, ("like",), _renamed(other, names))
 
 
 def _all_renamed(tree: Tree, names: _Names) -> Tree:

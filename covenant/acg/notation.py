@@ -24,6 +24,7 @@ _REGISTER = re.compile(
     ),
     re.ASCII,
 )
+_BRACED = re.compile(r"(?:\{([^{}]+)\}|([^{}.]+))\.(?:\{([^{}]+)\}|([^{}]+))", re.ASCII)
 _QUANTITY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?(\[\d{1,4}(\.\.\d{1,4})?\])?", re.ASCII)
 _FIELD = re.compile(
     r"(\d{1,4})(?::(\d{1,4}))?(?:=(\d{1,40}|0x[0-9a-fA-F]{1,32}))?"
@@ -104,7 +105,28 @@ def in_ranges(quantities: Iterable[str]) -> list[str]:
 
 
 def parse_register(text: str) -> tuple[RegisterForm, ...]:
-    """Every register that `bound[0..2] = 1 <= 16` or `a.stride[0] == 16` stands for."""
+    """Every register that `bound[0..2] = 1 <= 16`, `a.stride[0] == 16` or `{x, w}.{base, bound[0]}`
+    stands for, those of the first stream before those of the next."""
+    if "{" not in text and "}" not in text:
+        return _registers(text)
+    braced = _BRACED.fullmatch(text.strip())
+    if braced is None:
+        raise NotationError(
+            f"'{text}' is not a list of registers; expected e.g. `a.{{base, bound[0..3] = 1}}` or "
+            "`{x, w}.{base, stride[0..3]}`"
+        )
+    streams = (braced[1] or braced[2]).split(",")
+    own = (braced[3] or braced[4]).split(",")
+    return tuple(
+        form
+        for stream in streams
+        for register in own
+        for form in _registers(f"{stream.strip()}.{register.strip()}")
+    )
+
+
+def _registers(text: str) -> tuple[RegisterForm, ...]:
+    """Registers of a text without braces."""
     found = _REGISTER.fullmatch(text.strip())
     if found is None or not _QUANTITY.fullmatch(found[1]):
         raise NotationError(

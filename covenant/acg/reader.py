@@ -17,6 +17,7 @@ from covenant.acg.findings import keys_at, located
 from covenant.acg.graph import Acg
 from covenant.acg.places import Places
 from covenant.acg.recover import further_findings
+from covenant.acg.shared import expand
 from covenant.acg.verify import verify
 from covenant.core.diagnostics import CovenantError, Diagnostic, Span, did_you_mean, fail
 from covenant.core.resources import architectures_directory
@@ -52,13 +53,14 @@ def read_architecture(path: Path | str, overrides: Mapping[str, str] | None = No
     """Read, resolve, check and verify one architecture. `overrides` maps dotted paths
     (`l1.size`) to YAML values (`256KiB`)."""
     file = path if isinstance(path, Path) else find_architecture(path)
-    tree = compose.override(load(file), overrides or {}, keys_at(()))
+    tree = compose.override(load(file), overrides or {}, keys_at(()), lambda t: expand(t)[0])
     return build_verified(compose.substitute(tree))
 
 
 def build_verified(tree: Tree) -> Acg:
     """The graph of a resolved tree; raises CovenantError with every finding."""
-    found = _attempt(tree)
+    tree, shared = expand(tree)
+    found = shared or _attempt(tree)
     if isinstance(found, Acg):
         return found
     raise CovenantError(further_findings(tree, found, _findings))

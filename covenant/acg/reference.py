@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from covenant.acg.codes import CODES
 from covenant.acg.consumers import consumers
+from covenant.acg.fields import Entry
 from covenant.acg.sections import ArchitectureSection
 from covenant.core.yaml_source import CODES as YAML_CODES
 
@@ -24,10 +25,13 @@ accelerator. `extends: <architecture>` starts from another file: tables merge ke
 removes a key. `parameters: {rows: 8}` defines `${rows}`, which may stand in any key or value, also
 as `${2*rows+1}`. `copies: {"2": [gemm, stream_a]}` adds `gemm2` and `stream_a2`, which are like the
 originals of the extended architecture and refer to one another, with their control unit and
-semaphores. `--set l1.size=256KiB` overrides any value from the command line. Unknown keys are
-errors. "Read by" lists the packages of covenant that use a key, as found in their sources: `check`
-is `covenant arch check`, `mapper` decides and costs, `emit` writes programs and RTL parameters,
-`sim` runs.
+semaphores. `registers+: [function]` adds to a list of the extended architecture. An entry of a
+table that says `like: matmul` has the keys of the entry `matmul` beside it unless it says
+otherwise; null removes one, and ports and extents that its own statement does not name are left
+out. `covenant arch show --resolved` prints a file with nothing left out. `--set l1.size=256KiB`
+overrides any value from the command line. Unknown keys are errors. "Read by" lists the packages of
+covenant that use a key, as found in their sources: `check` is `covenant arch check`, `mapper`
+decides and costs, `emit` writes programs and RTL parameters, `sim` runs.
 """
 
 
@@ -61,7 +65,8 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     yield ""
     yield "|Key|Type|Unit|Default|Meaning|Read by|"
     yield "|-|-|-|-|-|-|"
-    for name, field in model.model_fields.items():
+    own = {n: f for n, f in model.model_fields.items() if n not in Entry.model_fields}
+    for name, field in own.items():
         key, meaning = field.alias or name, field.description or ""
         readers = ", ".join(consumers(path, key))
         row = (f"`{key}`", _type(field), _unit(path, key), _default(field), meaning, readers)
@@ -123,6 +128,8 @@ def _type_text(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
     if origin is list:
         return "list of " + _type_text(arguments[0])
     if origin is dict:
+        if arguments[1] is object:
+            return "section"
         return (
             "table of names" if _inner_model(annotation) else "table: " + _type_text(arguments[1])
         )

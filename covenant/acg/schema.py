@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from covenant.acg.compose import ADDS
 from covenant.acg.sections import ArchitectureSection
+from covenant.acg.shared import DEFAULTS, LIKE
 
 Json: TypeAlias = "dict[str, Any]"
 
 _HOLE = {"type": "string", "pattern": r"\$\{.*\}"}
 _NOTES = ("description", "default")
+_DEFAULTS = "#/definitions/PartialCapabilitySection"
 _FIRST: Json = {
     "extends": {
         "type": "string",
@@ -39,9 +42,16 @@ def json_schema() -> Json:
     definitions: Json = model.pop("$defs")
     definitions["ArchitectureSection"] = model
     model["properties"] = _FIRST | model["properties"]
-    complete = {name: _adapt(each, "", False) for name, each in definitions.items()}
+    shared = definitions["ComputeSection"]["properties"]
+    description = shared[DEFAULTS]["description"]
+    shared[DEFAULTS] = {"$ref": _DEFAULTS, "description": description}
+    complete = {
+        name: _unless_inheriting(name, _adapt(each, "", False))
+        for name, each in definitions.items()
+    }
     partial = {
-        f"Partial{name}": _adapt(each, "Partial", True) for name, each in definitions.items()
+        f"Partial{name}": _with_additions(_adapt(each, "Partial", True))
+        for name, each in definitions.items()
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -52,6 +62,26 @@ def json_schema() -> Json:
         "else": {"$ref": "#/definitions/ArchitectureSection"},
         "definitions": complete | partial,
     }
+
+
+def _unless_inheriting(name: str, section: Json) -> Json:
+    """A section that may leave out what another entry or its defaults give."""
+    keys = [key for key in (LIKE, DEFAULTS) if key in section.get("properties", {})]
+    if not keys:
+        return section
+    given = {"anyOf": [{"required": [key]} for key in keys]}
+    return {"if": given, "then": {"$ref": f"#/definitions/Partial{name}"}, "else": section}
+
+
+def _with_additions(section: Json) -> Json:
+    """A partial section that may also add to its lists."""
+    properties = section.get("properties", {})
+    lists = {
+        key + ADDS: each
+        for key, each in properties.items()
+        if any(choice.get("type") == "array" for choice in each.get("anyOf", ()))
+    }
+    return {**section, "properties": properties | lists} if lists else section
 
 
 def _adapt(node: Any, prefix: str, partial: bool) -> Any:
@@ -66,7 +96,9 @@ def _adapt(node: Any, prefix: str, partial: bool) -> Any:
     if partial:
         adapted.pop("required", None)
     if "$ref" in adapted:
-        reference = adapted.pop("$ref").replace("definitions/", f"definitions/{prefix}")
+        reference = adapted.pop("$ref")
+        if reference != _DEFAULTS:
+            reference = reference.replace("definitions/", f"definitions/{prefix}")
         return {"allOf": [{"$ref": reference}], **adapted} if adapted else {"$ref": reference}
     if adapted.get("type") in ("integer", "boolean") or "enum" in adapted or "const" in adapted:
         return _or_hole(adapted)

@@ -1,97 +1,34 @@
 """The architecture file as pydantic models: every key with its type, unit and default.
 
 In: plain dicts and lists with parameters substituted. Out: validated models that `acg.build` turns
-into the graph. This file is the one place that lists the keys; the JSON Schema and the reference
-page are generated from it. Keys that are not listed are rejected.
+into the graph. This file and `acg.control_sections` are the one place that lists the keys; the JSON
+Schema and the reference page are generated from them. Keys that are not listed are rejected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from covenant.acg import notation
-
-
-def _checked(parse: Callable[[str], object], kind: str) -> AfterValidator:
-    """A validator that accepts text the notation accepts, and keeps the text."""
-
-    def check(text: str) -> str:
-        try:
-            parse(text)
-        except notation.NotationError as error:
-            context = {"problem": str(error), "column": error.column}
-            raise PydanticCustomError(kind, "{problem}", context) from error
-        return text
-
-    return AfterValidator(check)
-
-
-def _size(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return notation.parse_size(value)
-    except notation.NotationError as error:
-        context = {"problem": str(error), "column": 0}
-        raise PydanticCustomError("size", "{problem}", context) from error
-
-
-def _field_text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-MAX_ITEMS = 256
-"""Most entries of a table or registers of a unit; bounds the work that a file can ask for."""
-_LARGEST = 1 << 50
-_SIZE_PATTERN = {"type": "string", "pattern": r"^\d+ ?(B|KiB|MiB|GiB|TiB)?$"}
-
-Count = Annotated[int, Field(ge=1, le=1 << 20)]
-Whole = Annotated[int, Field(ge=0, le=1 << 40)]
-Loops = Annotated[int, Field(ge=0, le=16)]
-Size = Annotated[
-    int,
-    BeforeValidator(_size),
-    Field(ge=1, le=_LARGEST),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _SIZE_PATTERN]}),
-]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
-LaneGroup = Annotated[
-    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(/[1-9][0-9]{0,3})?$", max_length=64)
-]
-UnitName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\d+\.\.\d+\])?$", max_length=64),
-    _checked(notation.parse_range, "range"),
-]
-PortKey = Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", max_length=64)]
-Semantics = Annotated[str, _checked(notation.parse_semantics, "statement")]
-RegisterText = Annotated[str, _checked(notation.parse_register, "register")]
-FieldText = Annotated[
-    str,
-    BeforeValidator(_field_text),
-    _checked(notation.parse_field, "bit_field"),
-    WithJsonSchema({"type": ["string", "integer"]}),
-]
-ConditionText = Annotated[str, _checked(notation.parse_condition, "condition")]
-DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
-Ability = Literal["fill", "windows", "sums", "tail", "wrap"]
-Rounding = Literal["ort_f32", "double_round", "half_up"]
-Stall = Literal["none", "launch", "write", "barrier"]
-Effect = Literal[
-    "write", "write_high", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"
-]
-Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[\d+\])?$", max_length=64)]
-CText = Annotated[str, Field(min_length=1, max_length=400)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, no type is guessed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=False, frozen=True)
+from covenant.acg.control_sections import ControlSection
+from covenant.acg.fields import (
+    MAX_ITEMS,
+    Ability,
+    ConditionText,
+    Count,
+    Defaults,
+    DTypeName,
+    Entry,
+    LaneGroup,
+    Loops,
+    Name,
+    Rounding,
+    Section,
+    Semantics,
+    Size,
+    Whole,
+)
 
 
 class MemoryEnergy(Section):
@@ -104,7 +41,7 @@ class MemoryEnergy(Section):
     )
 
 
-class MemorySection(Section):
+class MemorySection(Entry):
     """A memory node."""
 
     off_chip: bool = Field(False, description="true for DRAM: holds whole tensors between layers")
@@ -143,7 +80,7 @@ class MemorySection(Section):
     )
 
 
-class TransferSection(Section):
+class TransferSection(Entry):
     """A transfer node: a DMA between memories, or a stream between a memory and a compute node."""
 
     source: Name = Field(alias="from", description="memory or compute node the bytes come from")
@@ -177,7 +114,7 @@ class TransferSection(Section):
     )
 
 
-class PortSection(Section):
+class PortSection(Entry):
     """A tensor operand of a capability."""
 
     dtypes: list[DTypeName] = Field(min_length=1, description="element types the port accepts")
@@ -202,7 +139,7 @@ class PortSection(Section):
     )
 
 
-class CapabilitySection(Section):
+class CapabilitySection(Entry):
     """One thing a compute node can do, as a statement over capability dims."""
 
     semantics: Semantics = Field(
@@ -236,7 +173,7 @@ class CapabilitySection(Section):
     energy: Whole = Field(0, description="femtojoules per step")
 
 
-class RecordSection(Section):
+class RecordSection(Entry):
     """A stream of packed constants."""
 
     stream: Name = Field(description="transfer node that carries the records")
@@ -252,117 +189,22 @@ class RecordSection(Section):
     )
 
 
-class ComputeSection(Section):
+class ComputeSection(Entry):
     """A compute node."""
 
     after: Name | None = Field(
         None, description="node whose result it takes with no memory between"
+    )
+    defaults: Defaults = Field(
+        {},
+        description="keys of a capability that all of them have unless they say otherwise; its "
+        "`ports` and `extents` where their statement names them",
     )
     capabilities: dict[Name, CapabilitySection] = Field(
         max_length=MAX_ITEMS, min_length=1, description="capabilities by name"
     )
     records: dict[Name, RecordSection] = Field(
         {}, max_length=MAX_ITEMS, description="packed constants by name"
-    )
-
-
-class MnemonicSection(Section):
-    """An instruction form. Without `unit` its fields are roles: `unit`, `register`, `value`,
-    `wait`, `post`, `length`, `count`. With `unit` they are registers of that unit, which it
-    writes."""
-
-    effect: Effect = Field(
-        description="what the instruction does; `start`: issued once when a program starts; "
-        "`write_high`: the bits of a register above those that `write` gives (with their sign)"
-    )
-    unit: Name | None = Field(
-        None, description="unit whose registers it writes, and which it starts if it is a `launch`"
-    )
-    fields: dict[Quantity, FieldText] = Field(
-        description="bit fields `high:low`, `high:low=constant` for opcodes, or "
-        "`high:low + added / granule * factor` for a register that stands encoded"
-    )
-    sets: dict[Quantity, int] = Field(
-        {}, description="registers of the unit that it also writes, with constants"
-    )
-    after: list[Name] = Field(
-        [], description="instructions of the unit that stand right before it in every launch"
-    )
-    writes: list[Name] = Field(
-        [],
-        description="without `unit`: kinds of registers it writes (`base`, `stride`, `bound`, …), "
-        "which its field `register` counts; default: all",
-    )
-    starts: list[Name] = Field([], description="without `unit`: units it starts; default: all")
-
-
-class UnitSection(Section):
-    """What one launch starts. A name `load[0..3]` stands for four units with ids and channels
-    counting up."""
-
-    id: Whole | None = Field(
-        None, description="number of the unit in instructions; default: its place in the table"
-    )
-    nodes: list[Name] = Field(min_length=1, description="nodes that the launch starts")
-    channel: Whole = Field(0, description="channel of a DMA")
-    registers: list[RegisterText] = Field(
-        max_length=MAX_ITEMS,
-        description="`quantity`, `quantity = value after a program start`, `quantity <= largest "
-        "value` or `quantity == value that the hardware fixes`, in index order",
-    )
-    waits: dict[PortKey, list[Name]] | None = Field(
-        None,
-        description='semaphores each port may wait for; default: all, for the whole unit (port "")',
-    )
-    posts: dict[PortKey, list[Name]] | None = Field(
-        None,
-        description='semaphores each port may post; default: all, for the whole unit (port "")',
-    )
-
-
-class HostSection(Section):
-    """How a C program on the machine's processor issues instruction words."""
-
-    operands: dict[Name, FieldText] = Field(
-        min_length=1, description="bits of the word, by the names that `issue` uses"
-    )
-    constants: list[Name] = Field(
-        [], description="operands that must be constants when the program is compiled"
-    )
-    issue: CText = Field(description="C statement that issues one word, from its operands")
-    halt: CText = Field(description="C statement that waits until all work is done")
-
-
-class ControlSection(Section):
-    """The control node."""
-
-    word_bits: Annotated[int, Field(ge=8, le=256)] = Field(
-        description="bits of an instruction word"
-    )
-    program_words: Annotated[int, Field(ge=1, le=1 << 24)] = Field(
-        description="words of program memory"
-    )
-    loop_depth: Loops = Field(0, description="nested hardware loops")
-    queue_depth: Count = Field(1, description="launches a unit queues")
-    stall: Stall = Field(
-        "none",
-        description="what the command processor waits for: `none`, it runs ahead of all units; "
-        "`launch`: with a launch until its unit is idle (no job queue); `write`: with register "
-        "writes too (no shadow registers); `barrier`: with a launch until every unit is idle "
-        "(the mapper counts idle units, not the barrier)",
-    )
-    issue_cycles: Whole = Field(
-        1, description="cycles from fetching a launch to the unit's first action"
-    )
-    semaphores: list[Name] = Field([], description="counting semaphores, in mask bit order")
-    mnemonics: dict[Name, MnemonicSection] = Field(
-        max_length=MAX_ITEMS, min_length=1, description="instructions by name"
-    )
-    units: dict[UnitName, UnitSection] = Field(
-        max_length=MAX_ITEMS, min_length=1, description="launchable units by name"
-    )
-    host: HostSection | None = Field(
-        None, description="how to write programs as C; absent: words only"
     )
 
 
