@@ -18,6 +18,7 @@ from typing import Any
 
 from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
+from covenant.core.expression import Statement
 from covenant.mapper.mapping import Mapping, StepBinding
 from covenant.mapper.operands import capability_of
 from workloads import Conv, Gemm, Workload
@@ -70,9 +71,14 @@ def _mesh_step(mapping: Mapping, codelet: Codelet) -> StepBinding:
     return mapping.steps[_mesh_index(codelet) + len(mapping.steps) - len(codelet.steps)]
 
 
+def factors_step(codelet: Codelet) -> Statement:
+    """The statement that sums products."""
+    return codelet.steps[_mesh_index(codelet)]
+
+
 def _factors(codelet: Codelet) -> tuple[str, ...]:
     """Activations and weights, in this order."""
-    step = codelet.steps[_mesh_index(codelet)]
+    step = factors_step(codelet)
     return tuple(r.name for r in step.refs if r.name != step.target.name)
 
 

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 132
+_WIDTH = 150
 _LEFT = {"layer", "machine", "status", "bound by", "objective", "program"}
 WORSE = 0.999
 """Ratio below which the parts of both costs are shown."""
@@ -107,7 +107,8 @@ def _zigzag(table: dict[str, Any]) -> str:
             parts.append(_published(part, target, unit))
             continue
         columns = (
-            "layer", "by ZigZag: theirs", "ours", "ratio", "by cost.py: theirs", "ours", "ratio",
+            "layer", "ZigZag: theirs", "ours", "ratio", "chosen", "ratio",
+            "cost.py: theirs", "ours", "ratio",
             "cpu s theirs", "ours",
         )  # fmt: skip
         title = f"ZigZag {part[0]['peer_version']} (LOMA) on {target}, least {objective}, {unit}"
@@ -127,6 +128,8 @@ def _versus_cells(r: dict[str, Any]) -> tuple[str, ...]:
             cells += ["–", _figure(r["ours_by_cost"]), "–"]
         else:
             cells += [_figure(pair["theirs"]), _figure(pair["ours"]), f"{pair['ratio']:.3f}"]
+        if key == "by_peer":
+            cells += [_figure(r["chosen"]["ours"]), f"{r['chosen']['ratio']:.3f}"]
     return (*cells, f"{r['peer_cpu_seconds']:.1f}", f"{r['cpu_seconds']:.2f}")
 
 
@@ -139,7 +142,8 @@ def _worse(r: dict[str, Any]) -> str:
 
 def _versus_summary(s: dict[str, Any]) -> str:
     lines = []
-    for key, name in (("by_peer", "ZigZag's cost"), ("by_cost", "cost.py")):
+    names = {"by_peer": "ZigZag's cost", "chosen": "ZigZag's cost, chosen by it of ours"}
+    for key, name in (names | {"by_cost": "cost.py"}).items():
         found = s[key]
         if found["compared"]:
             lines.append(

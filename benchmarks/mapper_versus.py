@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import geometric_mean
 from typing import Any
 
@@ -18,8 +19,9 @@ from covenant.mapper.objective import Objective, Term
 from covenant.mapper.pins import Pin
 from covenant.mapper.solve import solve
 from gemmini_rule import Core, hand_dram_bytes, hand_tiles
+from mapper_choice import chosen
 from mapper_layers import PUBLISHED, Target
-from mapper_peer import Peer, fixed_job, job, run
+from mapper_peer import Order, Peer, fixed_job, job, run
 from mapper_pins import peer_pins, tile_pins
 from mapper_solve import Solved, architecture, codelet_of
 from workloads import Conv, Gemm, Workload
@@ -92,8 +94,11 @@ def zigzag_rows(matches: Sequence[Match], python: str, tell: Tell) -> Iterator[R
         codelet = codelet_of(match.workload)
         fixed.append(fixed_job(search, match.workload, match.even(), codelet, match.acg))
     ours = list(run(python, fixed))
-    for match, theirs, by_peer in zip(matches, run(python, searches), ours, strict=True):
+    peers = run(python, searches)
+    for match, search, theirs, by_peer in zip(matches, searches, peers, ours, strict=True):
         row = _versus(match, theirs, by_peer)
+        if "by_peer" in row:
+            row["chosen"] = _chosen(match, search, row["by_peer"], python)
         tell(f"zigzag {match.solved.objective} {match.workload.name}: {row.get('by_peer', row)}")
         yield row
 
@@ -144,6 +149,28 @@ def _versus(match: Match, theirs: Peer, by_peer: Peer) -> Row:
     return row
 
 
+def _chosen(match: Match, search: Row, by_peer: Row, python: str) -> Row:
+    """That of our feasible mappings which costs the peer least, and what `cost.py` says of it."""
+    objective, even = match.solved.objective, match.even()
+    found = chosen(match.workload, even, match.acg, match.pinned, partial(_asked, python, search))
+    row = {"theirs": by_peer["theirs"], "ours": by_peer["ours"], "tiles": None, "by_cost": None}
+    if found is not None:
+        mapping, peer = found
+        spent = cost.evaluate(mapping, codelet_of(match.workload), match.acg)
+        value = _value(objective, peer.cycles, peer.microjoules)
+        if value < row["ours"]:
+            tiles = {x.dim: x.tile for x in mapping.levels[0].loops}
+            by_cost = _value(objective, spent.latency, spent.energy_femtojoules / 1e9)
+            row |= {"ours": value, "tiles": tiles, "by_cost": by_cost}
+    return row | {"ratio": row["theirs"] / row["ours"]}
+
+
+def _asked(python: str, search: Row, orders: Sequence[Order]) -> Peer:
+    """The peer's best of these orders."""
+    (found,) = run(python, [search | {"orderings": [[list(x) for x in order] for order in orders]}])
+    return found
+
+
 def _parts(objective: str, peer: Peer) -> dict[str, float]:
     """What the peer's cost is the sum of."""
     return peer.cycle_parts if objective == "latency" else peer.microjoule_parts
@@ -156,7 +183,7 @@ def versus_summary(rows: Sequence[Row]) -> list[Row]:
     for target, objective in dict.fromkeys((r["target"], r["objective"]) for r in rows):
         part = [r for r in rows if (r["target"], r["objective"]) == (target, objective)]
         made: Row = {"target": target, "objective": objective, "layers": len(part)}
-        for key in ("by_peer", "by_cost"):
+        for key in ("by_peer", "chosen", "by_cost"):
             ratios = [r[key]["ratio"] for r in part if r.get(key)]
             made[key] = {
                 "compared": len(ratios),
