@@ -17,7 +17,7 @@ from covenant.frontend.activation import Result, float_result, real_result
 from covenant.frontend.assemble import Operands, conv_layer, gemm_layer, spread_bias
 from covenant.frontend.graph import Graph, Node, RefusalError
 from covenant.frontend.host import dequantise
-from covenant.frontend.quantisation import INT8_TYPES, dequantised, feeding
+from covenant.frontend.quantisation import dequantised, feeding, require_int8
 from covenant.frontend.sources import assumed
 
 _SAME_SCALE = 1e-5
@@ -60,7 +60,7 @@ def _operands(graph: Graph, node: Node) -> Operands:
     x, w = tensors
     if x is not None and w is not None:
         for tensor in (x, w):
-            graph.dtype(tensor.name, INT8_TYPES)
+            require_int8(tensor)
         before = tuple(dict.fromkeys(n for name in names for n in feeding(graph, name)))
         return Operands(x, w, before=before)
     if x is None and w is None:

@@ -166,6 +166,15 @@ def node_quantisation(graph: Graph, node: Node) -> Quantisation:
     return read_quantisation(graph, node.input(1), node.input(2), axis)
 
 
+def require_int8(tensor: LayerTensor) -> None:
+    """RefusalError unless a tensor has 8 bits, be it in the graph or of our own (`kept_name`)."""
+    if tensor.dtype not in INT8_TYPES:
+        wanted = " or ".join(d.value for d in INT8_TYPES)
+        raise RefusalError(
+            "ONX011", f"{tensor.name!r} has element type {tensor.dtype}, expected {wanted}"
+        )
+
+
 def require_per_tensor(tensor: LayerTensor) -> None:
     """RefusalError unless an activation has one scale and one zero point."""
     if tensor.quantisation is not None and tensor.quantisation.scale.size > 1:

@@ -141,6 +141,23 @@ def test_activation_between_different_scales_keeps_both_roundings(tmp_path: Path
     np.testing.assert_array_equal(interpreted(case, tmp_path)["y"], unoptimised)
 
 
+@pytest.mark.parametrize("op_type", ["Gemm", "MatMul"])
+@pytest.mark.parametrize("view", ["Flatten", "Reshape"])
+def test_product_reads_a_view_that_is_not_quantised_again(
+    op_type: str, view: str, tmp_path: Path
+) -> None:
+    shape = {"Reshape": ["shape"], "Flatten": []}[view]
+    nodes = [
+        *_HEAD,
+        helper.make_node(view, ["xf", *shape], ["v"], name="view"),
+        helper.make_node(op_type, ["v", "wf"], ["c"], name="product"),
+        helper.make_node("QuantizeLinear", ["c", "sy", "zy"], ["y"], name="q"),
+    ]
+    weights = np.random.default_rng(2).integers(-128, 128, (108, 5), dtype=np.int8)
+    stored = _parameters() | {"w": weights, "shape": np.array([1, 108])}
+    assert_equals_onnxruntime(_qdq_case(nodes, stored), tmp_path)
+
+
 def test_float_model_is_accepted_as_assumed_int8(tmp_path: Path) -> None:
     case = float_conv(np.random.default_rng(0), (1, 3, 8, 8), (4, 3, 3, 3), activation="Relu")
     model = read_model(case.save(tmp_path))
