@@ -24,6 +24,7 @@ from covenant.codelets.registry import build as build_codelet
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, did_you_mean, fail
 from covenant.core.layer import Layer
 from covenant.emit.check import verify_image
+from covenant.emit.encode import packet_ends
 from covenant.emit.files import SavedLayer, read_images, write_images
 from covenant.emit.host.program import HostLayer, host_files
 from covenant.emit.image import Image, build_image
@@ -296,7 +297,15 @@ def _run_layer(
         cycles=done.cycles,
         counters=done.counters,
         words=len(image.words),
+        packets=_packets(image, mapping.acg),
     )
+
+
+def _packets(image: Image, acg: Acg) -> int:
+    """Packets that the words of a program make up, 0 on a machine that has none."""
+    if acg.control is None or acg.control.packet is None:
+        return 0
+    return sum(packet_ends(image.words, acg.control))
 
 
 def onnx_outputs(model: Model, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from covenant.acg import derive
-from covenant.acg.control import Control, ControlUnit, Field, Host, Mnemonic, Register
-from covenant.acg.control_sections import HostSection, UnitSection
+from covenant.acg.control import Control, ControlUnit, Field, Host, Mnemonic, PacketForm, Register
+from covenant.acg.control_sections import HostSection, PacketSection, UnitSection
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Record, Transfer
 from covenant.acg.notation import parse_field, parse_range, parse_register, parse_semantics
 from covenant.acg.places import Path, Places
@@ -164,6 +164,7 @@ def _control(
             after=tuple(form.after),
             writes=tuple(form.writes),
             starts=tuple(form.starts),
+            slots=tuple(form.slots),
         )
         for name, form in control.mnemonics.items()
     )
@@ -183,7 +184,15 @@ def _control(
         span=places.key("control"),
         host=_host(control.host, places),
         stall=control.stall,
+        packet=_packet(control.packet, places),
     )
+
+
+def _packet(section: PacketSection | None, places: Places) -> PacketForm | None:
+    if section is None:
+        return None
+    end, more = _field("end", section.end), _field("more", section.more)
+    return PacketForm(section.slots, end, more, places.key("control", "packet"))
 
 
 def _field(name: str, text: str) -> Field:

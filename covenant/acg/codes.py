@@ -72,4 +72,5 @@ CODES: dict[str, str] = {
     "ACG067": "a unit with instructions cannot be launched, or a register not written",
     "ACG068": "a C program could not issue the words as `host` says",
     "ACG069": "the granule of a transfer does not fit the words that it moves",
+    "ACG070": "packets do not fit the instructions",
 }

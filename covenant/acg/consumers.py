@@ -32,6 +32,7 @@ _VARIABLES: dict[str, str] = {
     "compute.*.records.*": "record r",
     "control": "control control_of",
     "control.mnemonics.*": "mnemonic form final f m",
+    "control.packet": "packet",
     "control.units.*": "unit u each",
     "control.host": "host",
 }

@@ -46,7 +46,8 @@ class Mnemonic:
     `register` and `value`); effect `write` only writes them, `launch` also starts the unit. sets:
     further registers it writes, with constants. after: forms that stand before it in every launch.
     writes, starts: of a form of roles, the kinds of registers it writes (the last part of their
-    names, without an index) and the units it starts; () for all.
+    names, without an index) and the units it starts; () for all. slots: those of a packet that it
+    may take, () for all.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Mnemonic:
     after: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
+    slots: tuple[int, ...] = ()
 
     def numbered(self, unit: ControlUnit) -> tuple[Register, ...]:
         """Registers of a unit that it can write, by their number in its words."""
@@ -120,6 +122,22 @@ class ControlUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class PacketForm:
+    """Packets of words that execute at once: `slots` words at most; the same bits of every word
+    hold the constant of `end` in the last one and that of `more` in those before."""
+
+    slots: int
+    end: Field
+    more: Field
+    span: Span = field(compare=False)
+
+    @property
+    def mask(self) -> int:
+        """The bits of a word that say whether a packet ends."""
+        return ((1 << self.end.width_bits) - 1) << self.end.low
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """How a C program issues words: `operands` are bits of a word by the name that the statement
     `issue` uses; those in `constants` must be known when it is compiled; `halt` waits."""
@@ -148,6 +166,8 @@ class Control:
     host: Host | None = None
     stall: str = "none"
     """What the command processor waits for besides room in a queue, as in the YAML."""
+    packet: PacketForm | None = None
+    """None: every word executes by itself."""
 
     @property
     def in_order(self) -> bool:

@@ -56,6 +56,20 @@ class MnemonicSection(Entry):
         "which its field `register` counts; default: all",
     )
     starts: list[Name] = Field([], description="without `unit`: units it starts; default: all")
+    slots: list[Annotated[int, Field(ge=0, le=15)]] = Field(
+        [], description="slots of a packet that it may take, counted from 0; default: all"
+    )
+
+
+class PacketSection(Section):
+    """Packets of instruction words that execute at once, in one cycle: all of them read what was
+    there before any of them writes."""
+
+    slots: Annotated[int, Field(ge=2, le=16)] = Field(
+        description="most words of a packet; every word takes one slot, and starts another unit"
+    )
+    end: FieldText = Field(description='bits of the last word of a packet, e.g. `"15:14=3"`')
+    more: FieldText = Field(description='the same bits of the words before, e.g. `"15:14=1"`')
 
 
 class UnitSection(Entry):
@@ -116,6 +130,9 @@ class ControlSection(Section):
     )
     issue_cycles: Whole = Field(
         1, description="cycles from fetching a launch to the unit's first action"
+    )
+    packet: PacketSection | None = Field(
+        None, description="words that execute at once; absent: every word by itself"
     )
     semaphores: list[Name] = Field([], description="counting semaphores, in mask bit order")
     mnemonics: dict[Name, MnemonicSection] = Field(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from covenant.acg.control import Control, ControlUnit, Field, Host, Register
+from covenant.acg.control import Control, ControlUnit, Field, Host, PacketForm, Register
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Transfer
 from covenant.acg.notation import show_size
 from covenant.core.yaml_source import scalar_value
@@ -142,7 +142,7 @@ def _control(control: Control) -> Section:
             **_given(unit=form.unit),
             "fields": {field.name: _field(field) for field in form.fields},
             **_given(sets=dict(form.sets), after=form.after),
-            **_given(writes=form.writes, starts=form.starts),
+            **_given(writes=form.writes, starts=form.starts, slots=form.slots),
         }
         for form in control.mnemonics
     }
@@ -153,11 +153,16 @@ def _control(control: Control) -> Section:
         "queue_depth": control.queue_depth,
         **({"stall": control.stall} if control.stall != "none" else {}),
         "issue_cycles": control.issue_cycles,
+        **_given(packet=_packet(control.packet) if control.packet else {}),
         "semaphores": control.semaphores,
         "mnemonics": mnemonics,
         "units": {unit.name: _unit(unit, control) for unit in control.units},
         **_given(host=_host(control.host) if control.host else {}),
     }
+
+
+def _packet(packet: PacketForm) -> Section:
+    return {"slots": packet.slots, "end": _field(packet.end), "more": _field(packet.more)}
 
 
 def _host(host: Host) -> Section:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from covenant.acg.control import ControlUnit
+from covenant.acg.control import Control, ControlUnit
 from covenant.acg.graph import Acg, Capability, Compute, Memory, Transfer
 from covenant.acg.notation import show_size
 
@@ -145,7 +145,7 @@ def _control_tables(acg: Acg) -> Iterator[Table]:
         return
     forms = acg.control.mnemonics
     yield Table(
-        f"instructions ({acg.control.word_bits} bits)",
+        f"instructions ({acg.control.word_bits} bits{_packets(acg.control)})",
         ("mnemonic", "effect", "fields"),
         tuple(
             (
@@ -156,7 +156,8 @@ def _control_tables(acg: Acg) -> Iterator[Table]:
                     for f in form.fields
                 )
                 + "".join(f" {name}={value}" for name, value in form.sets)
-                + (f" after {', '.join(form.after)}" if form.after else ""),
+                + (f" after {', '.join(form.after)}" if form.after else "")
+                + (f" slots {', '.join(map(str, form.slots))}" if form.slots else ""),
             )
             for form in forms
         ),
@@ -166,6 +167,11 @@ def _control_tables(acg: Acg) -> Iterator[Table]:
         ("id", "name", "nodes", "channel", "registers"),
         tuple(map(_unit_row, acg.control.units)),
     )
+
+
+def _packets(control: Control) -> str:
+    packet = control.packet
+    return "" if packet is None else f", packets of {packet.slots}"
 
 
 def _unit_row(unit: ControlUnit) -> tuple[str, ...]:

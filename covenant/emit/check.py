@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from covenant.acg.graph import Acg
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
 from covenant.emit.image import Image
+from covenant.emit.packets import dependent
 from covenant.emit.replay import Extent, Finding, Replay
 from covenant.mapper.mapping import Role
+
+_MOST_OF_PACKETS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ def check(words: Sequence[int], acg: Acg, regions: OffChip) -> tuple[Finding, ..
     """Findings of a program in execution order, at most twenty."""
     replay = Replay(acg, words, regions.inputs, regions.constants, regions.outputs, regions.scratch)
     replay.run()
-    return tuple(replay.findings)
+    together = (Finding(*found) for found in dependent(words, acg))
+    return (*replay.findings, *islice(together, _MOST_OF_PACKETS))
 
 
 def check_image(image: Image, acg: Acg) -> tuple[Finding, ...]:

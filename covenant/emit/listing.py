@@ -14,6 +14,7 @@ from covenant.emit.program import (
     Launch,
     Loop,
     Operation,
+    Packet,
     Post,
     Program,
     ReverseSubtract,
@@ -57,12 +58,21 @@ def show_operation(operation: Operation) -> str:
             return f"loop   {count} times, {count_words(body)} words"
         case Halt():
             return "halt"
+        case Packet(members):
+            return "; ".join(map(show_operation, members))
         case _:
             assert_never(operation)
 
 
 def _append(lines: list[str], operations: tuple[Operation, ...], word: int, indent: int) -> None:
     for operation in operations:
+        if isinstance(operation, Packet):
+            for index, member in enumerate(operation.members):
+                left = "{ " if index == 0 else "  "
+                right = " }" * (index == len(operation.members) - 1)
+                lines.append(f"{word:5d}  {'  ' * indent}{left}{show_operation(member)}{right}")
+                word += 1
+            continue
         lines.append(f"{word:5d}  {'  ' * indent}{show_operation(operation)}")
         word += 1
         if isinstance(operation, Loop):

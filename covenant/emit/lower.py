@@ -21,6 +21,7 @@ from covenant.emit.constants import Payloads
 from covenant.emit.delta import RegisterFile
 from covenant.emit.fold import fold
 from covenant.emit.ordered import Ordered
+from covenant.emit.packets import pack
 from covenant.emit.plan import DramPlan, plan
 from covenant.emit.program import Halt, Instruction, Invocation, Operation, Program, annotated
 from covenant.emit.signalled import Signalled, check_form, credits_of
@@ -40,17 +41,19 @@ def lower(
     if control.in_order:
         made = _ordered(mapping, codelet, acg, regions, payloads)
         trips = list(dict.fromkeys(n for n in made.nest.trips if n > 1))
-        return Program(acg.name, codelet.name, _folded(made.blocks(), trips, control, []))
+        return Program(acg.name, codelet.name, _folded(made.blocks(), trips, acg, []))
     lowering = _lowering(mapping, codelet, acg, regions)
     trips = [loop.trips for loop in mapping.levels[0].loops]
     first = credits_of(lowering.residents, control)
-    return Program(acg.name, codelet.name, _folded(lowering.blocks(), trips, control, first))
+    return Program(acg.name, codelet.name, _folded(lowering.blocks(), trips, acg, first))
 
 
 def _folded(
-    blocks: Iterable[list[Invocation]], trips: list[int], control: Control, first: list[Operation]
+    blocks: Iterable[list[Invocation]], trips: list[int], acg: Acg, first: list[Operation]
 ) -> tuple[Operation, ...]:
-    """The operations of unrolled invocations, with hardware loops, behind those that come first."""
+    """The operations of unrolled invocations, with hardware loops or in packets, behind those that
+    come first."""
+    control = control_of(acg)
     registers = RegisterFile(control)
     operations: list[list[Operation]] = []
     origins: list[str] = []
@@ -60,7 +63,7 @@ def _folded(
     begin = tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
     if not loop_depth(control):
         flat = [operation for block in operations for operation in block]
-        return (*begin, *first, *annotated(tuple(flat), origins), Halt())
+        return pack((*begin, *first, *annotated(tuple(flat), origins), Halt()), acg)
     folded = fold(operations, trips, loop_depth(control))
     return (*begin, *first, *annotated(folded, origins), Halt())
 

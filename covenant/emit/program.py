@@ -125,12 +125,20 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Packet:
+    """Operations of one word each, in program order, that execute at once: all of them read what
+    was there before any of them writes."""
+
+    members: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Wait until every unit is idle, then stop."""
 
 
 Operation: TypeAlias = (
-    Write | WriteHigh | Add | ReverseSubtract | Launch | Instruction | Post | Loop | Halt
+    Write | WriteHigh | Add | ReverseSubtract | Launch | Instruction | Post | Loop | Packet | Halt
 )
 
 
@@ -165,9 +173,26 @@ def launches(operation: Operation) -> bool:
     return isinstance(operation, Launch)
 
 
+def started_unit(operation: Operation) -> str:
+    """The unit that an operation of one word starts, "" for none."""
+    if isinstance(operation, Instruction | Launch):
+        return operation.unit if launches(operation) else ""
+    return ""
+
+
 def count_words(operations: tuple[Operation, ...]) -> int:
     """Instruction words of a sequence of operations."""
-    return sum(1 + count_words(o.body) if isinstance(o, Loop) else 1 for o in operations)
+    return sum(map(_words, operations))
+
+
+def _words(operation: Operation) -> int:
+    match operation:
+        case Loop():
+            return 1 + count_words(operation.body)
+        case Packet():
+            return len(operation.members)
+        case _:
+            return 1
 
 
 def expand(operations: tuple[Operation, ...]) -> Iterator[Operation]:

@@ -114,6 +114,7 @@ class LayerRun:
 
     cycles: from the first instruction fetch to the last byte written, measured on RTL, modelled on
     the interpreter (`ModelRun.cycles_are`); None for a layer that failed. counters: by name.
+    packets: that the words make up, 0 on a machine that has none.
     """
 
     mapped: MappedLayer
@@ -123,6 +124,7 @@ class LayerRun:
     cycles: int | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     words: int = 0
+    packets: int = 0
     error: CovenantError | None = None
 
 

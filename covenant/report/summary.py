@@ -134,6 +134,7 @@ def _run_layer_json(run: LayerRun) -> dict[str, Any]:
         "predicted_cycles": cost.latency,
         "utilization": round(cost.roofline_cycles / run.cycles, 6) if run.cycles else None,
         "program_words": run.words,
+        **({"program_packets": run.packets} if run.packets else {}),
         "counters": dict(run.counters),
     }
 

@@ -115,7 +115,8 @@ def _run_lines(run: LayerRun, whole: ModelRun) -> Iterator[str]:
             f"prediction off by {error:+.2%}, "
             f"utilization {cost.roofline_cycles / run.cycles:.1%}"
         )
-    yield f"  program   {run.words} words"
+    packed = f" in {run.packets} packets, {run.words / run.packets:.2f} each" if run.packets else ""
+    yield f"  program   {run.words} words{packed}"
     yield "  outputs   " + _equality(run.mismatches, run.compared)
     if run.first is not None:
         first = run.first

@@ -26,10 +26,12 @@ from covenant.emit.program import (
     Launch,
     Loop,
     Operation,
+    Packet,
     Post,
     ReverseSubtract,
     Write,
     WriteHigh,
+    count_words,
     steps,
 )
 from covenant.emit.program import expand as expand_operations
@@ -121,9 +123,12 @@ class Interpreter:
         operations = decode(words, self._control)
         state = self._start(memories)
         for operation in expand_operations(operations):
-            state.operations += 1
+            state.operations += count_words((operation,))
             if isinstance(operation, Halt):
                 break
+            if isinstance(operation, Packet):
+                self._packet(state, operation)
+                continue
             for step in steps(operation):
                 self._execute(state, step, choose)
         self._drain(state, choose)
@@ -160,8 +165,44 @@ class Interpreter:
                     state.credits[name] += 1
             case Launch(unit):
                 self._push(state, operation, unit, choose)
-            case Instruction() | Loop() | Halt():
+            case Instruction() | Loop() | Packet() | Halt():
                 raise AssertionError("instructions and loops are expanded, halt ends the run")
+
+    def _packet(self, state: _State, packet: Packet) -> None:
+        """All operations read registers and memories as they were before the packet."""
+        before = {unit: dict(own) for unit, own in state.shadows.items()}
+        jobs: list[tuple[str, _Job]] = []
+        for member in packet.members:
+            alone = replace(state, shadows={u: dict(own) for u, own in before.items()})
+            for step in steps(member):
+                if isinstance(step, Launch):
+                    number = state.launches.get(step.unit, 0)
+                    state.launches[step.unit] = number + 1
+                    jobs.append((step.unit, _Job(step, alone.shadows[step.unit], number)))
+                else:
+                    self._execute(alone, step, _chooser(None))
+            for unit, own in alone.shadows.items():
+                changed = {q: v for q, v in own.items() if v != before[unit][q]}
+                state.shadows[unit].update(changed)
+        self._at_once(state, jobs)
+
+    def _at_once(self, state: _State, jobs: Sequence[tuple[str, _Job]]) -> None:
+        """Jobs of a packet: what one writes, the others see only afterwards."""
+        memories = state.memories
+        if len(jobs) == 1:
+            self._run(state, *jobs[0])
+            return
+        written: list[tuple[str, NDArray[np.int64], NDArray[np.uint8]]] = []
+        for name, job in jobs:
+            target = _target(self._units[name])
+            own = memories.arrays[target].copy()
+            state.memories = replace(memories, arrays={**memories.arrays, target: own})
+            self._run(state, name, job)
+            at = np.flatnonzero(own != memories.arrays[target])
+            written.append((target, at, own[at]))
+        state.memories = memories
+        for target, at, content in written:
+            memories.arrays[target][at] = content
 
     def _push(self, state: _State, launch: Launch, unit: str, choose: _Choice) -> None:
         queue = state.queues[unit]
@@ -235,6 +276,11 @@ class Interpreter:
             "a semaphore is waited for more often than posted; run `covenant check` on the program",
             ExitCode.MISMATCH,
         )
+
+
+def _target(unit: Dma | ComputeUnit) -> str:
+    """The memory that a unit writes."""
+    return unit.target.name if isinstance(unit, Dma) else unit.stream(unit.output).memory
 
 
 _Choice = Callable[[int], int]

@@ -12,6 +12,7 @@ from covenant.acg.verify.findings import Findings
 from covenant.acg.verify.instructions import check_instructions
 from covenant.acg.verify.mnemonics import check_mnemonics
 from covenant.acg.verify.nodes import check_memories, check_nodes, check_transfers
+from covenant.acg.verify.packets import check_packets
 from covenant.acg.verify.registers import check_registers
 from covenant.acg.verify.streams import check_streams
 from covenant.acg.verify.units import check_units
@@ -31,6 +32,7 @@ def verify(acg: Acg, places: Places) -> list[Diagnostic]:
         check_streams(acg, findings)
         check_mnemonics(acg, findings)
         check_units(acg, findings)
+        check_packets(acg, findings)
     if not findings.found:
         check_registers(acg, findings)
         check_instructions(acg, findings)

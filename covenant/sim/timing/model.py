@@ -1,7 +1,8 @@
 """The timing model: cycles of an encoded program on any architecture, without its data.
 
 In: instruction words, an `Acg`. Out: `Timing`. The command processor executes a word per cycle and
-waits for room in the queues of the unit it launches (RTL: cvn_command). Jobs wait for semaphores,
+waits for room in the queues of the unit it launches (RTL: cvn_command); a packet of words, where
+the machine has them, takes one cycle too. Jobs wait for semaphores,
 or, on a machine that has none, for earlier launches that touch the same addresses.
 """
 
@@ -13,7 +14,7 @@ from functools import partial
 
 from covenant.acg.graph import Acg
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
-from covenant.emit.encode import decode_flat, loop_lengths
+from covenant.emit.encode import decode_flat, loop_lengths, packet_ends
 from covenant.emit.program import (
     Add,
     Halt,
@@ -27,12 +28,13 @@ from covenant.emit.program import (
     WriteHigh,
     steps,
 )
+from covenant.emit.touched import touched
 from covenant.emit.units import ComputeUnit, Dma, read_unit
 from covenant.emit.walk import execution
 from covenant.sim.timing.agenda import TICKS, Agenda
 from covenant.sim.timing.contention import Contention
 from covenant.sim.timing.counters import counters
-from covenant.sim.timing.hazards import Hazards, touched
+from covenant.sim.timing.hazards import Hazards
 from covenant.sim.timing.nodes import Node
 from covenant.sim.timing.pipeline import pipeline_of
 from covenant.sim.timing.queues import Job, Queue, Semaphores
@@ -88,6 +90,7 @@ class _Processor:
         for queue in self._queues():
             queue.freed = self._room
         self._operations: Iterator[tuple[int, Operation]] = iter(())
+        self._ends: tuple[bool, ...] = ()
         self._pending: tuple[Operation, ...] = ()
         self._blocked_since = -1
         self._blocked = 0
@@ -104,6 +107,7 @@ class _Processor:
         """Execute a whole program."""
         lengths = loop_lengths(words, self._control)
         self._operations = execution(decode_flat(words, self._control), lengths)
+        self._ends = packet_ends(words, self._control)
         self._agenda.at(TICKS, self._advance)
         self._agenda.run()
         if self._halted < 0 or not all(queue.idle for queue in self._queues()):
@@ -115,19 +119,23 @@ class _Processor:
         return Timing(cycles, found)
 
     def _advance(self) -> None:
-        """Execute words from the one at hand on, one per cycle, up to the next launch."""
+        """Execute words from the one at hand on, a packet per cycle, up to the next launch."""
         time = self._agenda.now
-        for _, operation in self._operations:
+        found: tuple[Operation, ...] = ()
+        for word, operation in self._operations:
             if isinstance(operation, Halt):
                 self._halted = time
                 return
-            found = tuple(steps(operation))
+            found += tuple(steps(operation))
+            if not self._ends[word]:
+                continue
             if any(map(self._may_stall, found)):
                 self._pending = found
                 self._agenda.at(time, self._resume)
                 return
             for step in found:
                 self._write(step, time)
+            found = ()
             time += TICKS
 
     def _may_stall(self, step: Operation) -> bool:
