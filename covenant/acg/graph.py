@@ -269,6 +269,19 @@ class Compute:
     records: tuple[Record, ...]
     span: Span = field(compare=False)
 
+    def plain_shape(self, capability: Capability) -> Capability:
+        """The first capability that means the same, in these or in other extents. A contiguous beat
+        of the others consists of beats of that one, one after the other."""
+        alike = (c for c in self.capabilities if str(c.statement) == str(capability.statement))
+        return next(alike)
+
+    def run(self, capability: Capability, port: Port) -> int:
+        """Elements of the packed dim that lie side by side in a contiguous beat of a port."""
+        packed = port.tile[-1]
+        whole = capability.extents.get(packed, 1)
+        first = self.plain_shape(capability).extents.get(packed, whole)
+        return first if whole % first == 0 else whole
+
 
 @dataclass(frozen=True)
 class Acg:

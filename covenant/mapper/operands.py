@@ -67,6 +67,8 @@ class Operand:
     every: tuple[int, ...] = ()
     gap: int = 1
     """Distance of the positions that are touched on its last axis."""
+    run: int = 0
+    """Elements of the packed dim that lie side by side in a contiguous beat, 0 for all of it."""
 
     def spacing(self, axis: int) -> int:
         """Distance of the positions on an axis that a tile on chip holds."""
@@ -299,6 +301,7 @@ def _tensor_operand(
         stream=stream,
         memory=memory,
         pad=tensor.pad,
+        run=acg.compute(step.node).run(capability_of(acg, step), port),
         source=tensor.source if tensor.role is TensorRole.INPUT else None,
         window=window(codelet, ref.indices, beat[0][0]),
     )

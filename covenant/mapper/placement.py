@@ -287,8 +287,8 @@ def _cell_layout(
     operand: Operand, sizes: Sequence[int], inner: Sequence[str], memory: Memory
 ) -> Layout:
     """[outer axes][columns / lanes][reduction axes in the order of `inner`][cell]; a cell is
-    [granule / k][columns][k]."""
-    at, depth = operand.packed_axis, operand.beat[-1][1]
+    [granule / run][columns][run]."""
+    at, depth = operand.packed_axis, operand.run or operand.beat[-1][1]
     whole = granule(operand, memory.word_bytes)
     lane_axis = next((i for i, a in enumerate(operand.indices) if operand.lane in a.dims), -1)
     order = cell_order(operand, inner)

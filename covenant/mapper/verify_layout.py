@@ -43,6 +43,8 @@ class Shape:
     """Where the tensor's rows lie in the layer's tensor, when they overlap there."""
     spare_lanes: bool = False
     """Whether its stream has more lanes than a beat of it."""
+    run: int = 0
+    """Elements of a column that lie side by side in a contiguous beat, 0 for all."""
     pace: tuple[tuple[str, int], ...] = ()
     """Positions per step of the node that takes it, where that does not run the reduction and has
     launches of its own."""
@@ -131,14 +133,16 @@ def _beat_faults(name: str, layout: Layout, rank: int, shape: Shape, word: int) 
     lane, lanes = shape.beat[0] if len(shape.beat) > 1 else ("", 1)
     lane_axis = shape.axis(lane) if not shape.strided else -1
     width = shape.dtype.bytes
-    run = word // width if shape.strided else count
+    every = word // width if shape.strided else count
+    side = every if shape.strided else shape.run or count
     for column in range(lanes if lane_axis >= 0 else 1):
-        for position in range(run):
+        for position in range(every):
             index = [0] * rank
             index[at] = position
             if lane_axis >= 0:
                 index[lane_axis] = column
-            if _offset(layout, index) != (column * count + position) * width:
+            part, place = divmod(position, side)
+            if _offset(layout, index) != ((part * lanes + column) * side + place) * width:
                 yield f"{name}: element {position} of column {column} is not in its place in a beat"
                 return
 

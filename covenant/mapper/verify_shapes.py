@@ -102,8 +102,19 @@ def _tensor_shape(
         tensor.pad is not None,
         tensor.source if tensor.role is TensorRole.INPUT else None,
         strided and lanes == 1 and words > 1,
+        _run(acg, capability, port),
         pace,
     )
+
+
+def _run(acg: Acg, capability: Capability, port: Port) -> int:
+    """Elements of a column that lie side by side: as many as a beat of the first capability with
+    that meaning takes, whose beats those of others are made of."""
+    packed, meant = port.tile[-1], str(capability.statement)
+    node = acg.compute(capability.node)
+    found = [c.extents.get(packed, 1) for c in node.capabilities if str(c.statement) == meant]
+    whole = capability.extents.get(packed, 1)
+    return found[0] if whole % found[0] == 0 else whole
 
 
 def _record_shape(mapping: Mapping, codelet: Codelet, acg: Acg, index: int, name: str) -> Shape:

@@ -91,6 +91,8 @@ def run_tiles(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
             if stream.strided_lanes:
                 data = data[:, : int(np.prod(shape[:-1]))]
             array = as_tiles(data, dtype, shape, tiles * steps, port.name)
+            if not stream.strided_lanes:
+                array = _in_columns(array, unit.node.run(capability, port))
             sources[port.name] = _subscripted(array, capability, port.name, port.tile, tiles)
     into = None
     if unit.partial and registers.get("resume", 0):
@@ -270,6 +272,16 @@ def _placed(
     to = np.concatenate([addresses[live] + far for far in (0, *stream.copies)])
     at = memories.words(stream.memory, to, stream.word_bytes)
     return np.tile(words, (1 + len(stream.copies), 1)), at
+
+
+def _in_columns(array: Array, run: int) -> Array:
+    """Contiguous beats, which hold all columns for `run` elements of the packed dim, then for the
+    next ones, column by column."""
+    if array.shape[-1] == run:
+        return array
+    count, *lanes, packed = array.shape
+    parts = np.moveaxis(array.reshape(count, packed // run, *lanes, run), 1, -2)
+    return parts.reshape(array.shape)
 
 
 def _subscripted(

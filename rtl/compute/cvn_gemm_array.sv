@@ -76,11 +76,11 @@ module cvn_gemm_array
     end
   end
 
-  // Column n of b has K values in a beat, in the folded shape Fold times as many: a part per row.
+  // Column n of b has K values in a beat. A beat of the folded shape is Fold of these: a part per row.
   for (genvar h = 0; h < Fold; h++) begin : gen_part
     for (genvar n = 0; n < N; n++) begin : gen_column
       for (genvar k = 0; k < K; k++) begin : gen_value
-        localparam int unsigned Folded = (n * Fold + h) * K + k;
+        localparam int unsigned Folded = (h * N + n) * K + k;
         localparam int unsigned Whole = n * K + k;
         logic [7:0] value;
         assign value = (Fold > 1 && folded_i) ? b_i[Folded/8][Folded%8*8+:8] :

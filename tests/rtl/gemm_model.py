@@ -56,12 +56,14 @@ class Shape:
     columns: int
     p_lanes: int = 3
     fold: int = 1
+    run: int = 0
+    """Of a folded shape k of the other one, whose beats of b it takes one after the other."""
 
     def chosen(self, function: int) -> Shape:
         """The array as a launch uses it."""
         if not function:
             return self
-        return replace(self, m=self.m // self.fold, k=self.k * self.fold, fold=1)
+        return replace(self, m=self.m // self.fold, k=self.k * self.fold, fold=1, run=self.k)
 
     @property
     def words_per_pixel(self) -> int:
@@ -144,7 +146,9 @@ def _operand_a(memory: Words, registers: Registers, shape: Shape) -> Ints:
 def _operand_b(memory: Words, registers: Registers, shape: Shape) -> Ints:
     words = _read(memory, registers, "b", 1, shape.n * shape.k // 8)
     values = _bytes(words, registers["b.signed"])
-    return values.reshape(registers["tiles"], registers["steps"], shape.n, shape.k)
+    run = shape.run or shape.k
+    parts = values.reshape(registers["tiles"], registers["steps"], -1, shape.n, run)
+    return np.moveaxis(parts, 2, 3).reshape(*parts.shape[:2], shape.n, shape.k)
 
 
 def _records(memory: Words, registers: Registers, shape: Shape) -> tuple[Ints, Words, Ints]:
