@@ -7,6 +7,7 @@ addresses of one launch. Quantities depend on the tile's size only; equal tiles 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 
 from covenant.acg.control import ControlUnit
@@ -18,6 +19,7 @@ from covenant.emit.nest import Index, Nest, Sums
 from covenant.emit.program import Address
 from covenant.mapper.mapping import Mapping, Placement, Role
 from covenant.mapper.operands import Operand
+from covenant.mapper.pieces import Part, Pieces
 from covenant.mapper.placement import granule
 from covenant.mapper.streams import job_counts, pattern
 
@@ -40,8 +42,17 @@ class Launcher:
     """Scalars and signedness: equal in all launches."""
     result: int
     """Value of `out` for a finished result."""
+    pieces: Pieces | None = None
+    """How two shapes of the array share a tile, None where one takes it all."""
+    shape: int = 0
+    """Which of the shapes it launches."""
     quantities_of: dict[tuple[object, ...], Quantities] = field(default_factory=dict)
-    offsets: dict[tuple[str, Index], int] = field(default_factory=dict)
+    offsets: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    def part(self, index: Index) -> Part | None:
+        """What it launches of the tile at `index`, None for nothing."""
+        _, tile = self.nest.tile(index, range(len(self.nest.loops)))
+        return Part({}, tile) if self.pieces is None else self.pieces.part(tile, self.shape)
 
     def streams(self, sums: Sums) -> list[tuple[str, str]]:
         """(register prefix, port whose buffer it addresses) of the streams of one launch."""
@@ -65,10 +76,12 @@ class Launcher:
         return known
 
     def _values(self, index: Index, sums: Sums) -> Iterator[tuple[str, int]]:
-        _, tile = self.nest.tile(index, range(len(self.nest.loops)))
+        part = self.part(index)
+        assert part is not None
         for prefix, port in self.streams(sums):
-            yield from self._stream(prefix, port, tile)
-        counts = job_counts(self.mapping, self.codelet, self.acg, self._whole_beats(tile))
+            yield from self._stream(prefix, port, part)
+        tile = self._whole_beats(part.tile)
+        counts = job_counts(self.mapping, self.codelet, self.acg, tile, part.short)
         controls = (
             ("steps", counts.steps),
             ("tiles", counts.tiles),
@@ -79,7 +92,7 @@ class Launcher:
         )
         yield from ((n, v) for n, v in controls if self.unit.register(n) is not None)
 
-    def _whole_beats(self, tile: dict[str, int]) -> dict[str, int]:
+    def _whole_beats(self, tile: Map[str, int]) -> dict[str, int]:
         """The tile with packed dims of inputs rounded up to what one beat delivers."""
         rounded = dict(tile)
         for operand in self.operands.values():
@@ -89,10 +102,10 @@ class Launcher:
                 rounded[operand.packed] = -(-tile[operand.packed] // whole) * whole
         return rounded
 
-    def _stream(self, prefix: str, port: str, tile: dict[str, int]) -> Iterator[tuple[str, int]]:
+    def _stream(self, prefix: str, port: str, part: Part) -> Iterator[tuple[str, int]]:
         if prefix == self.output:
             check_width(self.operands[port], self.acg, self.unit)
-        shape = pattern(self.mapping, self.codelet, self.acg, port, tile)
+        shape = pattern(self.mapping, self.codelet, self.acg, port, part.tile, short=part.short)
         loops = 0
         while self.unit.register(f"{prefix}.bound[{loops}]") is not None:
             loops += 1
@@ -140,10 +153,13 @@ class Launcher:
     def _offset(self, placement: Placement, index: Index, watched: Index) -> int:
         """Bytes from the start of the resident tile to the tile of this launch."""
         inside = tuple(0 if i in watched else n for i, n in enumerate(index))
-        key = (placement.port, inside)
+        part = self.part(index)
+        assert part is not None
+        key = (placement.port, inside, tuple(part.origin.items()))
         known = self.offsets.get(key)
         if known is None:
             origin, _ = self.nest.tile(inside, range(len(self.nest.loops)))
+            origin = {dim: at + part.origin.get(dim, 0) for dim, at in origin.items()}
             axes = self.operands[placement.port].indices
             at = tuple(axis.evaluate(origin) - axis.constant for axis in axes)
             known = self.offsets[key] = dma.offset(placement.layout, at)

@@ -8,7 +8,7 @@ operand has a semaphore for data that is there and one for room that is free.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from covenant.acg.control import Control, ControlUnit
@@ -25,7 +25,8 @@ from covenant.mapper.candidates import Binding
 from covenant.mapper.channels import loader, storer
 from covenant.mapper.mapping import Mapping, Placement, Role
 from covenant.mapper.operands import Operand, operands, reduction_dims
-from covenant.mapper.streams import job_counts
+from covenant.mapper.pieces import pieces_of, remainder_steps
+from covenant.mapper.streams import binding_of, job_counts
 
 _WHOLE = Sums(resumes=False, raw=False)
 
@@ -79,7 +80,8 @@ class Signalled:
     order: dict[str, int] = field(init=False)
     residents: dict[str, _Resident] = field(init=False)
     watched: dict[str, Index] = field(init=False)
-    launcher: Launcher = field(init=False)
+    launchers: tuple[Launcher, ...] = field(init=False)
+    """One per shape of the array that takes a part of every tile."""
     inputs: list[_Resident] = field(init=False)
     outputs: list[_Resident] = field(init=False)
 
@@ -100,17 +102,22 @@ class Signalled:
                 self.residents[placement.port] = self._resident(placement, operand, control)
         self.inputs = [r for r in self.residents.values() if r.placement.role is not Role.OUTPUT]
         self.outputs = [r for r in self.residents.values() if r.placement.role is Role.OUTPUT]
-        self.launcher = Launcher(
-            self.mapping,
-            self.codelet,
-            self.acg,
-            self.nest,
-            self.unit,
-            found,
-            next((r.placement.port for r in self.outputs), ""),
-            _settings(self.mapping, self.unit, self.acg),
-            _result(self.mapping, self.acg),
-        )
+        self.launchers = tuple(self._launchers(found))
+
+    def _launchers(self, found: dict[str, Operand]) -> Iterator[Launcher]:
+        mapping, codelet, acg = self.mapping, self.codelet, self.acg
+        pieces = pieces_of(codelet, acg, binding_of(mapping))
+        output = next((r.placement.port for r in self.outputs), "")
+        for shape in range(1 if pieces is None else 2):
+            if shape:
+                mapping = replace(mapping, steps=remainder_steps(mapping.steps))
+                found = {o.port: o for o in operands(codelet, acg, binding_of(mapping))}
+            settings = _settings(mapping, self.unit, acg)
+            result = _result(mapping, acg)
+            yield Launcher(
+                mapping, codelet, acg, self.nest, self.unit, found, output, settings, result,
+                pieces, shape,
+            )  # fmt: skip
 
     def _resident(self, placement: Placement, operand: Operand, control: Control) -> _Resident:
         """State of an exchanged operand; loads are spread over channels in the order of ports."""
@@ -192,7 +199,7 @@ class Signalled:
                 stores += resident.exchanger.exchange(
                     index, resident.slot, (tokens.full,), (tokens.free,)
                 )
-        block.append(self._launch(index, sums, waits, posts))
+        block += self._launch(index, sums, waits, posts)
         return block + ahead_loads + stores
 
     def _prefetch(self, resident: _Resident, index: Index) -> list[Invocation]:
@@ -215,7 +222,11 @@ class Signalled:
         load = latency + placement.layout.bytes // transfer.bytes_per_cycle
         return period > control.queue_depth and load > control.queue_depth * cycles
 
-    def _launch(self, index: Index, sums: Sums, waits: list[str], posts: list[str]) -> Invocation:
+    def _launch(
+        self, index: Index, sums: Sums, waits: list[str], posts: list[str]
+    ) -> list[Invocation]:
+        """Launches of one tile: the first one waits for its data, the last one says that it is
+        done."""
         loops = self.nest.loops
         sizes = tuple(
             min(loop.tile, self.nest.extents[loop.dim] - n * loop.tile)
@@ -223,14 +234,18 @@ class Signalled:
         )
         slots = {port: r.slot for port, r in self.residents.items()}
         where = " ".join(f"{x.dim}={n * x.tile}" for x, n in zip(loops, index, strict=True))
-        return Invocation(
-            self.unit.name,
-            self.launcher.quantities(sizes, index, sums),
-            self.launcher.addresses(index, slots, self.watched, sums),
-            tuple(sorted(waits, key=self.order.__getitem__)),
-            tuple(sorted(posts, key=self.order.__getitem__)),
-            f"compute [{where}]",
-        )
+        made = [launcher for launcher in self.launchers if launcher.part(index) is not None]
+        return [
+            Invocation(
+                self.unit.name,
+                launcher.quantities(sizes, index, sums),
+                launcher.addresses(index, slots, self.watched, sums),
+                tuple(sorted(waits, key=self.order.__getitem__)) if launcher is made[0] else (),
+                tuple(sorted(posts, key=self.order.__getitem__)) if launcher is made[-1] else (),
+                f"compute [{where}]" + (" rest" if launcher.shape else ""),
+            )
+            for launcher in made
+        ]
 
 
 def check_form(mapping: Mapping, acg: Acg, control: Control) -> None:

@@ -139,6 +139,8 @@ def _span(memory: Memory, operand: Operand) -> int:
     that run through rows at a distance, and pixels of several words, may need more than a bank
     each."""
     needed = words_per_step(operand, memory.word_bytes)
+    if operand.deep and not operand.strided:
+        needed = needed * operand.deep // operand.beat[-1][1]
     if operand.rows:
         needed = max(needed, row_banks(operand, memory))
     if half_step(operand, memory):

@@ -44,6 +44,7 @@ class Binding:
         for step in self.steps:
             dims = " ".join(f"{c}={d}" for c, d in step.dims)
             dims += f" rows={step.rows}" if step.rows else ""
+            dims += f" tail={step.tail}" if step.tail else ""
             parts.append(f"{step.node}.{step.capability}({dims})")
         return " -> ".join(parts)
 

@@ -36,15 +36,15 @@ from math import prod
 from covenant.acg.graph import Acg
 from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
-from covenant.mapper.banking import Work
 from covenant.mapper.gaps import exchanged, waits, watched
 from covenant.mapper.latency import LongPath, add_up, fills, paths, rest
 from covenant.mapper.mapping import Loop, Mapping, Placement, Role
 from covenant.mapper.roofline import peak_macs, roofline
 from covenant.mapper.sharing import Sharing, sharing
 from covenant.mapper.sites import Routes, Site, sum_energy
-from covenant.mapper.space import Row, Space, reduction_columns, space_of
+from covenant.mapper.space import Row, Space, space_of
 from covenant.mapper.streams import binding_of
+from covenant.mapper.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
     tally = Tally.of(space, rows)
     placed = {key: move.words for key, move in moves.items()}
     if space.partial is not None:
-        placed[space.partial.port] = space.machine.partial_words * tally.partials
+        placed[space.partial.port] = tally.raw_words
     shared = Sharing(0, 0, 0)
     if space.banked:
         own = [p for p in mapping.placements if p.memory == space.memory.name]
@@ -134,7 +134,7 @@ def evaluate(mapping: Mapping, codelet: Codelet, acg: Acg) -> Cost:
         conflicts=shared.lost,
         load=sum(m.cycles for m, _ in reads) + sum(m.back_cycles for m, _ in dram),
         store=sum(m.cycles for m, _ in writes),
-        launches=tally.launches,
+        launches=tally.launches + tally.pairs,
         dram_read_bytes=sum(m.words * s.word_bytes for m, s in reads)
         + sum(m.back_words * s.word_bytes for m, s in dram),
         dram_write_bytes=sum(m.words * s.word_bytes for m, s in writes),
@@ -169,108 +169,11 @@ def _innermost_rows(mapping: Mapping, extents: dict[str, int]) -> dict[str, Row]
     return {d: Row(-(-extents[d] // tile), tile) for d, tile in tiles.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the array does: its steps; positions of the stationary operand, of the first and of the
-    last launch; per position cycles of all chunks of what it lacks, of the first, of the last;
-    positions that follow another chunk; output tiles; launches, those with whole tiles;
-    records read; steps that lanes which meet in a bank lose."""
-
-    steps: int
-    outer: tuple[int, int, int]
-    cycles: tuple[int, int, int]
-    partials: int
-    tiles: int
-    launches: int
-    full: int
-    records: int
-    uneven: int
-
-    @staticmethod
-    def of(space: Space, rows: dict[str, Row]) -> Tally:
-        """The tally of a tiling; rows: of the innermost level."""
-        cycles, first, last, steps, chunks, uneven = reduction_columns(space, rows)
-        outer = outer_steps(space, rows)
-        launches = prod(r.trips for r in rows.values())
-        tiles = outer[0]
-        if set(space.swept) != set(space.reduced):
-            tiles = prod(
-                space.summed_steps(d, row.trips, row.tile)
-                for d in space.inner
-                if d not in space.reduced
-                for row in [rows.get(d, Row(1, space.extents[d]))]
-            )
-        partials = outer[0] * (chunks - 1)
-        full = prod(space.full_trips(d, row) for d, row in rows.items())
-        work = (cycles, first, last)
-        records = launches
-        if space.machine.record_cycles:
-            records = _records(space, rows)
-        lost = outer[0] * uneven
-        return Tally(outer[0] * steps, outer, work, partials, tiles, launches, full, records, lost)
-
-    def load(self, space: Space) -> Work:
-        """What the banks see of the array."""
-        cycles = self.outer[0] * self.cycles[0]
-        return Work(self.steps, cycles, space.machine.pace, self.uneven)
-
-    def compute(self, space: Space) -> int:
-        """Compute cycles without conflicts."""
-        return self.outer[0] * self.cycles[0] + self.launches * space.machine.launch_overhead
-
-    def work(self, space: Space, shared: Sharing) -> dict[str, int]:
-        """Quantities of the array: cycles of all launches, of the first and of the last, …"""
-        return {
-            "compute": self.compute(space) + shared.lost,
-            "first": self.outer[1] * self.cycles[1],
-            "last": self.outer[2] * self.cycles[2],
-            "full": self.full,
-            "records": self.records * space.machine.record_cycles,
-            "pressed": shared.pressed,
-            "busy": shared.busy,
-        }
-
-    def energy(self, space: Space) -> int:
-        """Femtojoules of the array and its streams."""
-        machine = space.machine
-        return (
-            machine.step_energy * self.steps
-            + machine.tile_energy * self.tiles
-            + machine.load_energy * (self.outer[0] + self.partials)
-            + machine.partial_energy * self.partials
-            + machine.fixed_energy
-        )
-
-
 def _energy(site: Site, move: Moves) -> int:
     """Femtojoules of the words of a site."""
     if site.operand.role is Role.PARTIAL:
         return site.word_femtojoules * move.back_words + sum_energy(site) * move.words
     return site.word_femtojoules * move.words
-
-
-def _records(space: Space, rows: dict[str, Row]) -> int:
-    """Records that all launches read (cvn_params)."""
-    count = 1
-    for dim in space.inner:
-        row = rows.get(dim, Row(1, space.extents[dim]))
-        anew = dim in space.recorded and dim not in space.swept
-        count *= space.summed_steps(dim, row.trips, row.tile) if anew else row.trips
-    return count
-
-
-def outer_steps(space: Space, rows: dict[str, Row]) -> tuple[int, int, int]:
-    """Output tiles of the array: of the whole layer, of the first and of the last launch."""
-    total = first = last = 1
-    for dim in space.inner:
-        if dim in space.swept:
-            continue
-        row = rows.get(dim, Row(1, space.extents[dim]))
-        tail = space.extents[dim] - (row.trips - 1) * row.tile
-        total *= space.summed_steps(dim, row.trips, row.tile)
-        first *= space.job_steps(dim, row.tile)
-        last *= space.job_steps(dim, tail)
-    return total, first, last
 
 
 def _moves(space: Space, mapping: Mapping, site: Site) -> Moves:
@@ -375,6 +278,7 @@ def _words(space: Space, launches: int, work: dict[str, int], moves: dict[str, M
     if not machine.queued:
         return words
     turns = min(launches, 2 * (launches - work["full"]))
+    words += machine.piece_words * work["pairs"]
     return words + machine.turn_words * turns + work["last"] + machine.control
 
 

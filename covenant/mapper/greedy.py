@@ -17,7 +17,7 @@ from covenant.mapper.banking import (
     group_count,
     guest_limit,
 )
-from covenant.mapper.cost import Moves, Tally, ends, longest_paths
+from covenant.mapper.cost import Moves, ends, longest_paths
 from covenant.mapper.extract import Choice
 from covenant.mapper.latency import paths
 from covenant.mapper.loops import stream_limits
@@ -25,6 +25,7 @@ from covenant.mapper.mapping import Role
 from covenant.mapper.sharing import Sharing, planned
 from covenant.mapper.sites import Site
 from covenant.mapper.space import Row, Space, loop_key
+from covenant.mapper.tally import Tally
 
 _SWEEPS = 3
 
@@ -157,7 +158,7 @@ class _Descent:
         sizes = {o.port: every[o.port] for o in space.banked if o.port in every}
         copies = {p: 2 if p in choice.double else 1 for p in sizes}
         work = tally.load(space)
-        raw = space.machine.partial_words * tally.partials
+        raw = tally.raw_words
         words = {o.port: moves[o.port].words for o in space.banked if o.port in moves}
         if space.partial is not None:
             words[space.partial.port] = raw

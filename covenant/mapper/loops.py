@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from covenant.mapper.mapping import Role
-from covenant.mapper.operands import Operand, Rows
+from covenant.mapper.operands import Operand
 from covenant.mapper.placement import granule, rows_continue
+from covenant.mapper.rows import Rows
 from covenant.mapper.space import Row, Space
 from covenant.mapper.streams import stream_lanes
 
@@ -65,14 +66,16 @@ def runs(space: Space, operand: Operand) -> list[list[str]]:
     stays = set(space.swept) == set(space.reduced)
     found: list[list[str]] = []
     kind = ""
-    merges = not operand.strided and not operand.record_bytes
+    dense = not operand.strided and not operand.record_bytes
     reduced = [d for d in space.inner if d in space.reduced]
-    merges = merges and all(len(space.rows[d]) == 1 for d in reduced[1:])
+    merged = set(reduced) if all(len(space.rows[d]) == 1 for d in reduced[1:]) else set()
+    if not merged and all(len(space.rows[d]) == 1 for d in reduced[:-1]):
+        merged = set(reduced[:-1])
     for dim in space.inner:
         if dim in space.reduced and ((written and stays) or operand.pace):
             continue
         now = "repeat" if dim not in operand.dims else "own"
-        if merges and dim in space.reduced:
+        if dense and dim in merged:
             now = "reduction"
         if found and now == kind and now != "own":
             found[-1].append(dim)

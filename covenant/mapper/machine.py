@@ -33,10 +33,11 @@ class Machine:
     first launch of the array; queued: launches that wait in a queue, 0 where it is not known how;
     record_cycles: to read a record; pace: cycles per result where nothing is reduced, else 0;
     control: cycles around the words of all launches, less `start`; turn_words: more words where a
-    tile has another size than the one before. launch_words: instruction words per compute
-    launch; move_words: per transfer launch. Energies in femtojoules: per array step (with its
-    stream reads), per output tile, per load of a stationary input, per raw partial tile written and
-    read back; fixed: independent of all decisions. partial_words: words of a raw partial tile.
+    tile has another size than the one before. piece_words: those of two launches of different
+    shapes for one tile. launch_words: instruction words per compute launch; move_words: per
+    transfer launch. Energies in femtojoules: per array step (with its stream reads), per output
+    tile, per load of a stationary input, per raw partial tile written and read back; fixed:
+    independent of all decisions. partial_words: words of a raw partial tile.
     """
 
     step_cycles: int
@@ -53,6 +54,7 @@ class Machine:
     pace: int
     control: int
     turn_words: int
+    piece_words: int
     launch_words: int
     move_words: int
     step_energy: int
@@ -108,6 +110,7 @@ def machine_of(codelet: Codelet, acg: Acg, binding: Binding, sites: Sequence[Sit
         pace=_pace(form, acg, binding, main, drain) if stages.in_family else 0,
         control=stages.first_words + ready - start if stages.in_family else 0,
         turn_words=stages.turn_words,
+        piece_words=stages.piece_words,
         least_fill=max(0, _node_words(stages, len(loads)) - start + ready),
         launch_words=words,
         move_words=3 if control else 0,

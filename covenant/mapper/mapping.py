@@ -24,7 +24,8 @@ class StepBinding:
     of useful work. tensors: (port, codelet tensor). scalars: (capability scalar, value); a port or
     scalar that the codelet does not need is absent (identity: 0 for added, full range for clamps).
     rows: codelet dim of the rows that the lanes run through, one row after the other; "" when a
-    beat stays in one row.
+    beat stays in one row. tail: capability of the same node that takes the positions in lanes which
+    no whole step of this one does, "" for none.
     """
 
     node: str
@@ -33,6 +34,7 @@ class StepBinding:
     tensors: tuple[tuple[str, str], ...]
     scalars: tuple[tuple[str, int], ...]
     rows: str = ""
+    tail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

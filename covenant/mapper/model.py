@@ -92,15 +92,14 @@ def _dram(space: Space, residencies: dict[str, Residency]) -> Iterator[cp_model.
 def _energy(space: Space, tiling: Tiling, residencies: dict[str, Residency]) -> cp_model.LinearExpr:
     """Femtojoules: words moved between memories, array steps, output tiles, loads of a stationary
     input, raw partial sums."""
-    machine = space.machine
-    spent = (
-        machine.step_energy * tiling.steps
-        + machine.tile_energy * tiling.tiles
-        + machine.partial_energy * tiling.partials
-        + machine.fixed_energy
-    )
-    if machine.load_energy:
-        spent = spent + machine.load_energy * (tiling.outer + tiling.partials)
+    spent = total([space.machine.fixed_energy])
+    for shape, share in zip(space.shapes, tiling.shares, strict=True):
+        machine = shape.machine
+        spent = spent + machine.step_energy * share.steps
+        spent = spent + machine.tile_energy * share.tiles
+        spent = spent + machine.partial_energy * share.partials
+        if machine.load_energy:
+            spent = spent + machine.load_energy * (share.outer + share.partials)
     for site in space.moved:
         residency = residencies[site.key]
         if residency.back_words is None:

@@ -20,6 +20,7 @@ from covenant.mapper.joints import capability_at, joints
 from covenant.mapper.lanes import in_rows, is_strided, window
 from covenant.mapper.mapping import Role, StepBinding
 from covenant.mapper.rewrite import main_step, rewritten
+from covenant.mapper.rows import Rows, rows_of
 from covenant.mapper.spacing import spacings
 
 
@@ -69,6 +70,9 @@ class Operand:
     """Distance of the positions that are touched on its last axis."""
     run: int = 0
     """Elements of the packed dim that lie side by side in a contiguous beat, 0 for all of it."""
+    deep: int = 0
+    """Elements of the packed dim in a step of the shape that takes the last positions, 0 if none
+    does."""
 
     def spacing(self, axis: int) -> int:
         """Distance of the positions on an axis that a tile on chip holds."""
@@ -116,46 +120,6 @@ def capability_of(acg: Acg, step: StepBinding) -> Capability:
 def main_capability(acg: Acg, codelet: Codelet, binding: Binding) -> Capability:
     """The capability that runs the reduction."""
     return capability_at(acg, binding.steps[main_step(rewritten(codelet, binding.rewriting))])
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Lanes of a beat that run through rows: position (row, lane) is number row * length + lane of
-    a launch, `lanes` of them make a step. row, lane: codelet dims; length: lanes in a row."""
-
-    row: str
-    lane: str
-    lanes: int
-    length: int
-
-
-def rows_of(codelet: Codelet, acg: Acg, binding: Binding) -> Rows | None:
-    """The rows of a binding, None when beats stay in one row."""
-    step = binding.steps[0]
-    if not step.rows:
-        return None
-    dims = dict(step.dims)
-    lane = next(d for d in strided_dims(acg, step) if dims.get(d) and dims[d] != step.rows)
-    extent = capability_of(acg, step).extents.get(lane, 1)
-    return Rows(step.rows, dims[lane], extent, codelet.dim(dims[lane]).extent)
-
-
-def strided_dims(acg: Acg, step: StepBinding) -> tuple[str, ...]:
-    """Capability dims of the lanes of all ports whose lanes have a stride of their own."""
-    capability = capability_of(acg, step)
-    wide = (port for port in capability.ports if len(port.tile) > 1)
-    found = (port.tile[0] for port in wide if is_strided(acg, step.node, port.name))
-    return tuple(dict.fromkeys(found))
-
-
-def steps_along(extents: dict[str, int], rows: Rows | None, dim: str, tile: int) -> int:
-    """Array steps that `tile` iterations of a dim take; those of a row and of its lanes together
-    are steps along the row's dim."""
-    if rows is not None and dim == rows.lane:
-        return 1
-    if rows is not None and dim == rows.row:
-        return -(-tile * rows.length // rows.lanes)
-    return -(-tile // extents[dim])
 
 
 def step_extents(acg: Acg, codelet: Codelet, binding: Binding) -> dict[str, int]:
@@ -302,9 +266,16 @@ def _tensor_operand(
         memory=memory,
         pad=tensor.pad,
         run=acg.compute(step.node).run(capability_of(acg, step), port),
+        deep=_deep(acg, step, port),
         source=tensor.source if tensor.role is TensorRole.INPUT else None,
         window=window(codelet, ref.indices, beat[0][0]),
     )
+
+
+def _deep(acg: Acg, step: StepBinding, port: Port) -> int:
+    if not step.tail:
+        return 0
+    return capability_at(acg, replace(step, capability=step.tail)).extents.get(port.tile[-1], 1)
 
 
 def _partial_operand(codelet: Codelet, acg: Acg, binding: Binding, main: int) -> Operand | None:

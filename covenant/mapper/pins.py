@@ -260,8 +260,9 @@ def _cut_kept(pin: CutPin, loops: Sequence[str], cut: int) -> bool:
     return set(loops[:cut]) <= wanted == set(loops[: len(wanted)])
 
 
-NO_ROWS = "none"
-"""What a pin of `rows` says when lanes stay in one row."""
+NO_ROWS = NO_TAIL = "none"
+"""What a pin of `rows` says when lanes stay in one row, one of `tail` when one shape of the array
+takes all positions."""
 
 
 def binds(pin: BindPin, steps: Sequence[StepBinding]) -> bool:
@@ -275,6 +276,8 @@ def binds(pin: BindPin, steps: Sequence[StepBinding]) -> bool:
         return step.capability == pin.value
     if pin.part == "rows":
         return (step.rows or NO_ROWS) == pin.value
+    if pin.part == "tail":
+        return (step.tail or NO_TAIL) == pin.value
     return dict(step.dims).get(pin.part.removeprefix("dims."), "") == pin.value
 
 

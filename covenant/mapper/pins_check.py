@@ -17,6 +17,7 @@ from covenant.mapper.banking import Plan, group_count
 from covenant.mapper.operands import Operand
 from covenant.mapper.pins import (
     NO_ROWS,
+    NO_TAIL,
     AddressPin,
     BanksPin,
     BindPin,
@@ -124,6 +125,8 @@ def _check_binding(pin: BindPin, count: int, acg: Acg, extents: Iterable[str]) -
         _known("compute node", pin.value, [c.name for c in acg.computes])
     elif pin.part == "capability":
         _known("capability", pin.value, [c.name for c in acg.capabilities])
+    elif pin.part == "tail":
+        _known("capability", pin.value, [*(c.name for c in acg.capabilities), NO_TAIL])
     elif pin.part == "rows":
         _known("dim", pin.value, [*extents, NO_ROWS])
     else:

@@ -43,7 +43,7 @@ from covenant.mapper.pins import (
 
 VERSION = 1
 _ENTRY = ("name", "op", "where", "fused", "binding", "tiles", "order", "operands", "banks")
-_STEP = ("node", "capability", "dims", "rows")
+_STEP = ("node", "capability", "dims", "rows", "tail")
 _OPERAND = ("memory", "resident", "outside", "inside", "copies", "address")
 
 
@@ -145,7 +145,7 @@ class _Reader:
             table = _table(item, "a step of `binding`")
             self._known(table, _STEP)
             head = f"binding.{step}" if len(items) > 1 else "binding.0"
-            for key in ("node", "capability", "rows"):
+            for key in ("node", "capability", "rows", "tail"):
                 part = table.get(key)
                 if part is not None:
                     word = _word(part)

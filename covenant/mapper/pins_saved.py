@@ -16,7 +16,7 @@ from covenant.core.diagnostics import Span, fail
 from covenant.mapper.banking import Plan
 from covenant.mapper.extract import addresses_of
 from covenant.mapper.mapping import Mapping, Placement
-from covenant.mapper.pins import NO_ROWS
+from covenant.mapper.pins import NO_ROWS, NO_TAIL
 from covenant.mapper.pins_reader import VERSION
 from covenant.mapper.space import space_of
 from covenant.mapper.streams import binding_of
@@ -51,6 +51,7 @@ def _entry(mapping: Mapping, codelet: Codelet, acg: Acg) -> Iterator[str]:
             parts.append(f"dims: {_flow(dict(step.dims))}")
         if number == 0:
             parts.append(f"rows: {_word(step.rows or NO_ROWS)}")
+            parts.append(f"tail: {_word(step.tail or NO_TAIL)}")
         yield f"      - {{{', '.join(parts)}}}"
     yield "    tiles:"
     for level in mapping.levels:

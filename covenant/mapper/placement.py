@@ -36,7 +36,8 @@ def inner_order(
     the lanes do not know (columns), then the lanes' own, innermost the reduction. So a record of
     columns serves as many steps as possible, and an input without the lanes' dims repeats one
     run. Rows that the lanes run through lie next to them. A dim of which a step takes several words
-    is the innermost of the reduction (`half_step`). words: bytes of a word, by port."""
+    (`half_step`), or several beats in another shape of the array, is the innermost of the
+    reduction. words: bytes of a word, by port."""
     reduced = reduction_dims(codelet)
     if set(swept) != set(reduced):
         names = [d.name for d in codelet.dims]
@@ -52,7 +53,7 @@ def inner_order(
     row = [strided.rows] if strided.rows else []
     lane = [strided.lane] if strided.lane in rest and strided.lane not in shared else []
     wide = strided.strided and words_of_lane(strided, words[strided.port]) > 1
-    last = [d for d in reduced if wide and d == strided.packed]
+    last = [d for d in reduced if (wide or strided.deep) and d == strided.packed]
     return (*shared, *columns, *pixels, *row, *lane, *(d for d in reduced if d not in last), *last)
 
 
@@ -160,6 +161,8 @@ def plane_pitches(
         words += (distance - words) % (2 * distance)
     elif operand.gap > 1 and operand.lane in operand.indices[-1].dims:
         words |= 1  # lanes that no filter moves reach all banks by going from plane to plane
+    if operand.deep and words % memory.views[-1] == 0:
+        words += 1  # a step takes two words of a pixel
     return tuple(reversed(pitches)), words
 
 

@@ -58,7 +58,8 @@ def _step(step: StepBinding) -> str:
     tensors = " ".join(f"{p}={t}" for p, t in step.tensors)
     scalars = " ".join(f"{s}={v}" for s, v in step.scalars)
     rows = f"lanes through rows of {step.rows}" if step.rows else ""
-    parts = [f"{step.node}.{step.capability}", dims, rows, tensors, scalars]
+    tail = f"last positions on {step.tail}" if step.tail else ""
+    parts = [f"{step.node}.{step.capability}", dims, rows, tail, tensors, scalars]
     return " | ".join(p for p in parts if p)
 
 
@@ -128,6 +129,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
                 "tensors": dict(s.tensors),
                 "scalars": dict(s.scalars),
                 **({"rows": s.rows} if s.rows else {}),
+                **({"tail": s.tail} if s.tail else {}),
             }
             for s in mapping.steps
         ],
@@ -198,6 +200,7 @@ def from_json(tree: dict[str, Any]) -> Mapping:
                 tuple(s["tensors"].items()),
                 tuple(s["scalars"].items()),
                 str(s.get("rows", "")),
+                str(s.get("tail", "")),
             )
             for s in tree["steps"]
         ),

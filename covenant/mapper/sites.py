@@ -94,6 +94,15 @@ def route_choices(
     return sorted(found, key=lambda r: sum(map(len, r.values())))[:_MOST_ROUTES]
 
 
+def routes_of(found: Sequence[Site]) -> Routes:
+    """The routes that sites lie on."""
+    made: dict[str, tuple[str, ...]] = {}
+    for site in sorted(found, key=lambda s: s.depth):
+        if not site.follows:
+            made[site.operand.port] = (*made.get(site.operand.port, ()), site.memory.name)
+    return made
+
+
 def _routes(
     codelet: Codelet, acg: Acg, binding: Binding, operand: Operand
 ) -> list[tuple[str, ...]]:

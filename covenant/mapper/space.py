@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import gcd, lcm, prod
+from math import gcd, lcm
 
 from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet, Dim
@@ -25,16 +25,15 @@ from covenant.mapper.machine import Machine, machine_of
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import (
     Operand,
-    Rows,
     operands,
     reduction_dims,
-    rows_of,
     step_extents,
-    steps_along,
     swept_dims,
 )
+from covenant.mapper.pieces import Pieces, pieces_of, remainder
 from covenant.mapper.placement import granule, inner_order
-from covenant.mapper.sites import Routes, Site, lane_size, route_choices, sites
+from covenant.mapper.rows import Rows, rows_of, steps_along
+from covenant.mapper.sites import Routes, Site, lane_size, route_choices, routes_of, sites
 from covenant.mapper.stages import stages_of
 from covenant.mapper.traffic import Columns, Group, Path, columns, groups
 
@@ -84,6 +83,10 @@ class Space:
     """Elements of every dim that no tile may split."""
     through: Rows | None = None
     """Rows that the lanes run through; the lanes' own dim is then not split."""
+    pieces: Pieces | None = None
+    """How two shapes of the array share the lanes, None where one takes all."""
+    shape: int = 0
+    """Which of the shapes array steps are those of."""
 
     @property
     def tiled(self) -> tuple[str, ...]:
@@ -215,8 +218,33 @@ class Space:
         kept = {d: tuple(r for r in rows if divides(d, r)) for d, rows in self.rows.items()}
         return replace(self, rows=kept)
 
+    @cached_property
+    def rest(self) -> Space | None:
+        """The same space as the second shape of the array sees it, None without one."""
+        if self.pieces is None or self.shape:
+            return None
+        binding = remainder(self.binding)
+        placed = operands(self.codelet, self.acg, binding)
+        found = sites(self.codelet, self.acg, binding, placed, routes_of(self.sites))
+        steps = step_extents(self.acg, self.codelet, binding)
+        return replace(self, binding=binding, operands=placed, sites=found, steps=steps, shape=1)
+
+    @property
+    def shapes(self) -> tuple[Space, ...]:
+        """The space as each shape of the array sees it."""
+        return (self,) if self.rest is None else (self, self.rest)
+
+    def pairs(self, dim: str, row: Row) -> int:
+        """Tiles of a dim that take a launch of each shape; all where the dim has no lanes."""
+        if self.pieces is None or dim != self.pieces.dim:
+            return row.trips
+        tail = self.extents[dim] - (row.trips - 1) * row.tile
+        return (row.trips - 1) * self.pieces.both(row.tile) + self.pieces.both(tail)
+
     def job_steps(self, dim: str, tile: int) -> int:
         """Array steps along a dim for a tile."""
+        if self.pieces is not None and dim == self.pieces.dim:
+            return self.pieces.steps(tile, self.shape)
         return steps_along(self.steps, self.through, dim, tile)
 
     @cached_property
@@ -229,7 +257,8 @@ class Space:
     def full_trips(self, dim: str, row: Row) -> int:
         """Trips of a dim whose tile has as many array steps as the first."""
         tail = self.extents[dim] - (row.trips - 1) * row.tile
-        return row.trips - (self.job_steps(dim, tail) < self.job_steps(dim, row.tile))
+        counts = ([s.job_steps(dim, tile) for s in self.shapes] for tile in (tail, row.tile))
+        return row.trips - (next(counts) < next(counts))
 
     def summed_steps(self, dim: str, trips: int, tile: int) -> int:
         """Array steps along a dim, summed over its tiles."""
@@ -278,6 +307,7 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
         rows=rows,
         grains=grains,
         through=through,
+        pieces=pieces_of(codelet, acg, binding),
     )
 
 
@@ -318,7 +348,8 @@ def _grain(
             grain = lcm(grain, operand.beat[0][1] if operand.packed == dim else 1)
             continue
         if operand.packed == dim:
-            grain = lcm(grain, operand.beat[-1][1], granule(operand, words[operand.port]))
+            whole = granule(operand, words[operand.port])
+            grain = lcm(grain, operand.beat[-1][1], whole, operand.deep or 1)
         if operand.lane == dim and not (operand.strided and operand.stream in masking):
             grain = lcm(grain, operand.lanes)
     return grain
@@ -368,33 +399,3 @@ def _rows(extent: int, grain: int, step: int, every: int) -> tuple[Row, ...]:
         tiles = {t for t in tiles if 2 * (extent - (-(-extent // t) - 1) * t) >= t}
     kept = sorted((t for t in tiles | even if t <= extent), reverse=True)
     return tuple(Row(-(-extent // tile), tile) for tile in kept)
-
-
-def reduction_columns(space: Space, rows: dict[str, Row]) -> tuple[int, int, int, int, int, int]:
-    """Of one position of the stationary operand: cycles summed over all chunks of the dims it
-    lacks, those of a full chunk and of the last one, array steps, chunks, steps missing to whole
-    rounds of lanes that meet in a bank."""
-    machine = space.machine
-    kinds: list[tuple[tuple[int, int], tuple[int, int]]] = []
-    for dim in space.swept:
-        row = rows.get(dim, space.rows[dim][0])
-        tail = space.extents[dim] - (row.trips - 1) * row.tile
-        full = space.job_steps(dim, row.tile)
-        kinds.append(((row.trips - 1, full), (1, space.job_steps(dim, tail))))
-    split = any(full[0] for full, _ in kinds)
-    drain = machine.partial_drain if split else machine.tile_drain
-
-    def cycles(count: int) -> int:
-        busy = count * machine.step_cycles
-        return max(busy, drain) if machine.overlaps else busy + drain
-
-    total = steps = chunks = uneven = 0
-    for chosen in itertools.product(*kinds):
-        times, count = prod(n for n, _ in chosen), prod(size for _, size in chosen)
-        total += times * cycles(count)
-        steps += times * count
-        chunks += times
-        uneven += times * (-count % space.crowding)
-    first = prod(full[1] if full[0] else tail[1] for full, tail in kinds)
-    last = prod(tail[1] for _, tail in kinds)
-    return total, cycles(first), cycles(last), steps, chunks, uneven

@@ -17,7 +17,8 @@ class Stages:
 
     first_words: words before the launch of the first load; load_words: up to that of the next one;
     node_words: from the last one to the first of a compute node; turn_words: for registers that say
-    how large a tile is; pad_words: of a launch that fills one side of a tile. turn: by which a job
+    how large a tile is; pad_words: of a launch that fills one side of a tile; piece_words: of two
+    launches of one tile in different shapes of the array. turn: by which a job
     hands over to the next one in its queue, on average (cvn_job_queue has no gap; measured).
     landed: from the last beat of a load until a stream can take its job (cvn_dma_completion,
     cvn_semaphores); leaving: from the last result of a launch to the request of its store
@@ -31,6 +32,7 @@ class Stages:
     node_words: int = 0
     turn_words: int = 0
     pad_words: int = 0
+    piece_words: int = 0
     turn: int = 0
     landed: int = 0
     leaving: int = 0
@@ -68,6 +70,7 @@ _FAMILY = Stages(
     node_words=30,
     turn_words=10,
     pad_words=8,
+    piece_words=50,
     turn=1,
     landed=2,
     leaving=2,

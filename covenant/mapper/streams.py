@@ -22,11 +22,10 @@ from covenant.mapper.operands import (
     Operand,
     operands,
     reduction_dims,
-    rows_of,
     step_extents,
-    steps_along,
 )
 from covenant.mapper.placement import advance, granule, offset
+from covenant.mapper.rows import rows_of, steps_along
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +73,16 @@ def binding_of(mapping: Mapping) -> Binding:
     return Binding(mapping.steps, mapping.rewriting)
 
 
-def job_counts(mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int]) -> JobCounts:
-    """Counters of a launch over `tile` (iterations of every dim; dims left out count as 1)."""
+def job_counts(
+    mapping: Mapping, codelet: Codelet, acg: Acg, tile: Map[str, int], short: int = 0
+) -> JobCounts:
+    """Counters of a launch over `tile` (iterations of every dim; dims left out count as 1), of
+    whose rows `short` positions are left out at the end."""
     codelet = fuse(codelet, mapping.fused)
     placed = operands(codelet, acg, binding_of(mapping))
     extents = step_extents(acg, codelet, binding_of(mapping))
     reduced = reduction_dims(codelet)
-    count = _counts(mapping, codelet, acg, extents, tile)
+    count = _counts(mapping, codelet, acg, extents, tile, short)
     outer = [d for d in mapping.inner if d not in reduced]
     record = [o for o in placed if o.record_bytes and not o.once]
     reuse = prod(count[d] for d in _reused(outer, record[0], count)) if record else 0
@@ -105,16 +107,17 @@ def pattern(
     port: str,
     tile: Map[str, int],
     origin: Map[str, int] | None = None,
+    short: int = 0,
 ) -> Pattern:
     """Stream of `port` (an operand's port, `acc` for partial sums both ways, or a record's name).
 
     tile: iterations of every dim in this launch; origin: position of the launch inside the resident
-    tile, per dim (0 where left out).
+    tile, per dim (0 where left out); short: positions left out at the end of its rows.
     """
     codelet = fuse(codelet, mapping.fused)
     operand = next(o for o in operands(codelet, acg, binding_of(mapping)) if o.port == port)
     layout = mapping.placement(port).layout
-    return operand_pattern(mapping, codelet, acg, operand, layout, tile, origin or {})
+    return operand_pattern(mapping, codelet, acg, operand, layout, tile, origin or {}, short)
 
 
 def operand_pattern(
@@ -125,11 +128,13 @@ def operand_pattern(
     layout: Layout,
     tile: Map[str, int],
     origin: Map[str, int],
+    short: int = 0,
 ) -> Pattern:
-    """Stream of an operand whose resident tile has `layout`."""
+    """Stream of an operand whose resident tile has `layout`; short: positions left out at the end
+    of its rows."""
     extents = step_extents(acg, codelet, binding_of(mapping))
     reduced = reduction_dims(codelet)
-    count = _counts(mapping, codelet, acg, extents, tile)
+    count = _counts(mapping, codelet, acg, extents, tile, short)
     word = acg.memory(operand.memory).word_bytes
     at = [a.evaluate({d: origin.get(d, 0) for d in a.dims}) - a.constant for a in operand.indices]
     if operand.record_bytes:
@@ -138,7 +143,7 @@ def operand_pattern(
         return Pattern(offset(layout, at), bounds, strides, word, word, 0, -1)
     rows = _row_walk(operand, layout, _lane_stride(operand, layout, word))
     positions = tile.get(operand.lane, 1) * (tile.get(operand.rows, 1) if operand.rows else 1)
-    tail = positions % operand.lanes if operand.strided else 0
+    tail = (positions - short) % operand.lanes if operand.strided else 0
     written = operand.role.value in ("output", "partial")
     loops = _beat_loops(operand, layout, word, written=written)
     for dim in reversed(mapping.inner):
@@ -282,11 +287,20 @@ def _row_walk(operand: Operand, layout: Layout, lane_stride: int) -> _RowWalk:
 
 
 def _counts(
-    mapping: Mapping, codelet: Codelet, acg: Acg, extents: dict[str, int], tile: Map[str, int]
+    mapping: Mapping,
+    codelet: Codelet,
+    acg: Acg,
+    extents: dict[str, int],
+    tile: Map[str, int],
+    short: int,
 ) -> dict[str, int]:
     """Array steps of a launch along every dim."""
     rows = rows_of(codelet, acg, binding_of(mapping))
-    return {d: steps_along(extents, rows, d, tile.get(d, 1)) for d in mapping.inner}
+    found = {d: steps_along(extents, rows, d, tile.get(d, 1)) for d in mapping.inner}
+    if rows is not None:
+        positions = tile.get(rows.row, 1) * rows.length - short
+        found[rows.row] = -(-positions // rows.lanes)
+    return found
 
 
 def _beat_loops(operand: Operand, layout: Layout, word: int, *, written: bool) -> list[_Loop]:

@@ -1,4 +1,5 @@
-"""Variants of a binding that compute the same in another way: lanes that run through rows.
+"""Variants of a binding that compute the same in another way: lanes that run through rows, another
+shape of the array for the last positions.
 
 In: bindings found by unification. Out: all of them and their variants, for the mapper to choose
 from. What a variant is worth depends on tiles; here only what its streams can do is decided.
@@ -6,9 +7,10 @@ from. What a variant is worth depends on tiles; here only what its streams can d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from covenant.acg.graph import Acg
+from covenant.acg.graph import Acg, Capability
 from covenant.codelets.ir import Codelet
 from covenant.core.expression import Ref
 from covenant.mapper.candidates import Binding
@@ -17,11 +19,12 @@ from covenant.mapper.operands import (
     capability_of,
     operands,
     reduction_dims,
-    strided_dims,
     swept_dims,
 )
+from covenant.mapper.pieces import pieces_of
 from covenant.mapper.placement import row_banks, rows_continue
 from covenant.mapper.rewrite import AS_WRITTEN, main_step
+from covenant.mapper.rows import strided_dims
 
 WRAP = "wrap"
 """The ability of a stream to run its lanes through rows at any distance."""
@@ -38,8 +41,60 @@ def variants(codelet: Codelet, acg: Acg, bindings: tuple[Binding, ...]) -> tuple
     found: list[Binding] = []
     for binding in bindings:
         through = _through_rows(codelet, acg, binding)
-        found += [binding, *([through] if through is not None else [])]
+        made = [binding, *([through] if through is not None else [])]
+        found += [*made, *(t for b in made for t in _with_tails(codelet, acg, b))]
     return tuple(found)
+
+
+def _with_tails(codelet: Codelet, acg: Acg, binding: Binding) -> Iterator[Binding]:
+    """The binding with other capabilities for the positions behind the last whole step, where they
+    take fewer cycles for them, sums stay in the node, and every stream can follow."""
+    if binding.rewriting != AS_WRITTEN or main_step(codelet) != 0 or not _chosen(acg, binding):
+        return
+    reduced = set(reduction_dims(codelet))
+    if set(swept_dims(codelet, acg, binding)) != reduced:
+        return
+    first = binding.steps[0]
+    dims, lanes = dict(first.dims), strided_dims(acg, first)
+    own = capability_of(acg, first)
+    for other in acg.compute(first.node).capabilities:
+        alike = (other.statement, other.ports, other.scalars, other.step_cycles) == (
+            own.statement, own.ports, own.scalars, own.step_cycles,
+        )  # fmt: skip
+        narrow = [d for d, e in own.extents.items() if other.extents[d] < e] if alike else []
+        if len(narrow) != 1 or lanes != tuple(narrow) or narrow[0] not in dims:
+            continue
+        deeper = [d for d, e in own.extents.items() if other.extents[d] > e]
+        if any(not _whole(codelet, own, other, d, dims.get(d, ""), reduced) for d in deeper):
+            continue
+        made = replace(binding, steps=(replace(first, tail=other.name), *binding.steps[1:]))
+        pieces = pieces_of(codelet, acg, made)
+        assert pieces is not None
+        masks = all(MASK in acg.transfer(o.stream).abilities for o in _in_lanes(codelet, acg, made))
+        if masks and pieces.split(codelet.dim(pieces.dim).extent)[1]:
+            yield made
+
+
+def _chosen(acg: Acg, binding: Binding) -> bool:
+    """Whether a launch says which capability it uses, and launches of one tile may follow one
+    another."""
+    control, node = acg.control, binding.steps[0].node
+    if control is None or control.in_order:
+        return False
+    return any(u.register("function") is not None for u in control.units_of(node))
+
+
+def _whole(
+    codelet: Codelet, own: Capability, other: Capability, name: str, dim: str, reduced: set[str]
+) -> bool:
+    """Whether a dim that the other capability takes more of consists of whole steps of it."""
+    count = other.extents[name]
+    inside = dim in reduced and count % own.extents[name] == 0
+    return inside and codelet.dim(dim).extent % count == 0
+
+
+def _in_lanes(codelet: Codelet, acg: Acg, binding: Binding) -> list[Operand]:
+    return [o for o in operands(codelet, acg, binding) if o.strided and not o.record_bytes]
 
 
 def _through_rows(codelet: Codelet, acg: Acg, binding: Binding) -> Binding | None:

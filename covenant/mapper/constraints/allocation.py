@@ -171,7 +171,7 @@ def _guest_words(
         for p, r in residencies.items()
         if p not in plan.groups and r.site.operand.role is not Role.PARTIAL
     ]
-    return [*moved, PARTIAL_WEIGHT * space.machine.partial_words * tiling.partials]
+    return [*moved, PARTIAL_WEIGHT * tiling.raw_words(space)]
 
 
 def _bytes(space: Space, room: dict[str, cp_model.IntVar]) -> list[cp_model.LinearExprT]:
@@ -197,7 +197,7 @@ def _size(model: cp_model.CpModel, residency: Residency) -> cp_model.LinearExprT
 def _most_accesses(space: Space, tiling: Tiling, residencies: dict[str, Residency]) -> int:
     """An upper bound on the words that disturb a reader."""
     moved = sum(bounds(r.words)[1] for r in residencies.values())
-    return 2 * (moved + PARTIAL_WEIGHT * space.machine.partial_words * bounds(tiling.partials)[1])
+    return 2 * (moved + PARTIAL_WEIGHT * tiling.most_raw_words(space))
 
 
 def _room(
@@ -250,8 +250,7 @@ def _shared_loss(
         lost = model.new_int_var(0, most * numerator // denominator + 1, "lost")
         model.add(denominator * lost >= numerator * all_words).only_enforce_if(selected)
         return lost
-    sums = space.machine.partial_words * tiling.partials
-    raw = space.machine.partial_words * bounds(tiling.partials)[1]
+    sums, raw = tiling.raw_words(space), tiling.most_raw_words(space)
     guests = total(r.words for p, r in moved.items() if p not in names)
     high = max(
         shared_loss(space.memory, space.banked, steps, most, raw, most)

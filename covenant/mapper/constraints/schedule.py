@@ -116,6 +116,8 @@ def _words(
     turns = model.new_int_var(0, bounds(tiling.launches)[1], "turns")
     short = 2 * tiling.launches - 2 * tiling.full
     model.add_min_equality(turns, [tiling.launches, short])
+    if tiling.pairs is not None:
+        words = words + machine.piece_words * tiling.pairs
     return words + machine.turn_words * turns + tiling.last + machine.control
 
 
