@@ -24,7 +24,7 @@ from covenant.mapper.operands import (
 from covenant.mapper.pieces import pieces_of
 from covenant.mapper.placement import row_banks, rows_continue
 from covenant.mapper.rewrite import AS_WRITTEN, main_step
-from covenant.mapper.rows import strided_dims
+from covenant.mapper.rows import rows_of, strided_dims
 
 WRAP = "wrap"
 """The ability of a stream to run its lanes through rows at any distance."""
@@ -37,13 +37,18 @@ LONGEST_ROW = 1024
 
 
 def variants(codelet: Codelet, acg: Acg, bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
-    """Every binding, each followed by its variants."""
+    """Every binding, each followed by its variants; none on a capability that takes what another
+    one leaves: alone it would take no fewer steps."""
     found: list[Binding] = []
     for binding in bindings:
         through = _through_rows(codelet, acg, binding)
-        made = [binding, *([through] if through is not None else [])]
-        found += [*made, *(t for b in made for t in _with_tails(codelet, acg, b))]
-    return tuple(found)
+        found.append(binding)
+        if through is not None and _saves(codelet, acg, through):
+            found.append(through)
+        for whole in (binding, through):
+            found += [] if whole is None else _with_tails(codelet, acg, whole)
+    taken = {(b.steps[0].node, b.steps[0].tail) for b in found if b.steps[0].tail}
+    return tuple(b for b in found if (b.steps[0].node, b.steps[0].capability) not in taken)
 
 
 def _with_tails(codelet: Codelet, acg: Acg, binding: Binding) -> Iterator[Binding]:
@@ -98,8 +103,8 @@ def _in_lanes(codelet: Codelet, acg: Acg, binding: Binding) -> list[Operand]:
 
 
 def _through_rows(codelet: Codelet, acg: Acg, binding: Binding) -> Binding | None:
-    """The binding whose lanes go on in the next row, None when that saves no beat, a stream cannot
-    follow, or sums do not stay in the node."""
+    """The binding whose lanes go on in the next row, None when a stream cannot follow, or sums do
+    not stay in the node."""
     if binding.rewriting != AS_WRITTEN or main_step(codelet) != 0:
         return None
     if set(swept_dims(codelet, acg, binding)) != set(reduction_dims(codelet)):
@@ -111,17 +116,20 @@ def _through_rows(codelet: Codelet, acg: Acg, binding: Binding) -> Binding | Non
         return None
     lane = dims[lanes[0]]
     row = _row_of(codelet, lane, set(dims.values()))
-    width = capability_of(acg, first).extents.get(lanes[0], 1)
-    length = codelet.dim(lane).extent
-    if not row or length > LONGEST_ROW:
-        return None
-    count = codelet.dim(row).extent
-    if count * -(-length // width) <= -(-count * length // width):
+    if not row or codelet.dim(lane).extent > LONGEST_ROW:
         return None
     made = replace(binding, steps=(replace(first, rows=row), *binding.steps[1:]))
     through = [o for o in operands(codelet, acg, made) if o.rows]
     wraps = any(WRAP in acg.transfer(o.stream).abilities for o in through)
     return made if wraps and all(_can_follow(acg, o) for o in through) else None
+
+
+def _saves(codelet: Codelet, acg: Acg, through: Binding) -> bool:
+    """Whether lanes that go on in the next row take fewer beats."""
+    rows = rows_of(codelet, acg, through)
+    assert rows is not None
+    count = codelet.dim(rows.row).extent
+    return count * -(-rows.length // rows.lanes) > -(-count * rows.length // rows.lanes)
 
 
 def _row_of(codelet: Codelet, lane: str, bound: set[str]) -> str:

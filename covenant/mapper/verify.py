@@ -22,6 +22,7 @@ from covenant.mapper.verify_layout import Shape, stream_faults
 from covenant.mapper.verify_places import allocation_faults, placement_faults, residency_faults
 from covenant.mapper.verify_rows import row_faults, rows_of
 from covenant.mapper.verify_shapes import shapes_of
+from covenant.mapper.verify_tail import launched, rest_of, tail_faults
 
 
 def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ...]:
@@ -38,8 +39,13 @@ def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ..
     if not found:
         found = [Diagnostic("MAP010", f, span) for f in binding_faults(mapping, codelet, acg)]
     if not found:
+        found = [Diagnostic("MAP010", f, span) for f in tail_faults(mapping, codelet, acg)]
+    rest = rest_of(mapping)
+    if not found:
         found += [Diagnostic("MAP011", f, span) for f in _nest_faults(mapping, codelet, acg)]
         found += [Diagnostic("MAP011", f, span) for f in row_faults(mapping, codelet, acg)]
+        others = () if rest is None else _grain_faults(rest, codelet, acg)
+        found += [Diagnostic("MAP011", f, span) for f in others]
     if found:
         return tuple(found)
     shapes = shapes_of(mapping, codelet, acg)
@@ -47,10 +53,21 @@ def verify(mapping: Mapping, codelet: Codelet, acg: Acg) -> tuple[Diagnostic, ..
         ("MAP012", placement_faults(mapping, codelet, acg, shapes)),
         ("MAP013", allocation_faults(mapping, acg)),
         ("MAP014", residency_faults(mapping, codelet, acg)),
-        ("MAP015", _stream_faults(mapping, codelet, acg, shapes)),
+        ("MAP015", _stream_faults(mapping, mapping, codelet, acg, shapes)),
+        *_rest_faults(mapping, rest, codelet, acg),
     ):
         found += [Diagnostic(code, f, span) for f in faults]
     return tuple(found)
+
+
+def _rest_faults(
+    mapping: Mapping, rest: Mapping | None, codelet: Codelet, acg: Acg
+) -> Iterator[tuple[str, Iterator[str]]]:
+    """The same questions about the launches of another capability."""
+    if rest is not None:
+        shapes = shapes_of(rest, codelet, acg)
+        yield "MAP012", placement_faults(rest, codelet, acg, shapes)
+        yield "MAP015", _stream_faults(mapping, rest, codelet, acg, shapes)
 
 
 def check(mapping: Mapping, codelet: Codelet, acg: Acg) -> Mapping:
@@ -168,8 +185,15 @@ def _maskable(acg: Acg, mapping: Mapping, main: str, dim: str) -> bool:
 
 
 def _stream_faults(
-    mapping: Mapping, codelet: Codelet, acg: Acg, shapes: dict[str, Shape]
+    whole: Mapping, mapping: Mapping, codelet: Codelet, acg: Acg, shapes: dict[str, Shape]
 ) -> Iterator[str]:
+    """Faults of the launches that follow `mapping`: `whole`, or what that leaves to another
+    capability."""
+    full = {**codelet.extents, **{x.dim: x.tile for level in mapping.levels for x in level.loops}}
+    last = {d: (codelet.extents[d] - 1) % full[d] + 1 for d in full}
+    tiles = [full, *([last] if last != full else [])]
+    rest = mapping is not whole
+    made = [x for t in tiles for x in launched(whole, codelet, acg, t, rest=rest)]
     reduced = reduced_dims(codelet)
     if _swept_dims(mapping, codelet, acg) != reduced:
         reduced = frozenset()
@@ -188,7 +212,6 @@ def _stream_faults(
             pace = dict(shape.pace) if shape.pace else bound
             yield from stream_faults(
                 mapping,
-                codelet,
                 placement,
                 shape,
                 stream,
@@ -196,5 +219,6 @@ def _stream_faults(
                 pace,
                 skipped,
                 rows_of(mapping, codelet, acg),
+                made,
                 limited=not acg.divides_launches,
             )

@@ -22,6 +22,7 @@ from covenant.core.dtypes import DType
 from covenant.mapper.mapping import Layout, LayoutAxis, Loop, Placement
 from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.verify_rows import Rows
+from covenant.mapper.verify_tail import Launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,6 @@ def word_faults(
 
 def stream_faults(
     mapping: LayerMapping,
-    codelet: Codelet,
     placement: Placement,
     shape: Shape,
     stream: Transfer,
@@ -204,16 +204,16 @@ def stream_faults(
     steps: dict[str, int],
     reduced: frozenset[str],
     rows: Rows | None,
+    launches: Sequence[Launched],
     *,
     limited: bool,
 ) -> Iterator[str]:
-    """The stream has enough loops for full and last launches (`limited`: of one launch each), and
-    every loop has one stride."""
-    full = {**codelet.extents, **{x.dim: x.tile for level in mapping.levels for x in level.loops}}
-    tail = {d: (codelet.extents[d] - 1) % full[d] + 1 for d in full}
-    for tile in dict.fromkeys((tuple(full.items()), tuple(tail.items()))):
+    """The stream has enough loops for these launches (`limited`: of one launch each), and every
+    loop has one stride."""
+    for made in launches:
         loops: list[tuple[int, int, bool]] = []
-        walker = _Walker(placement.layout, shape, memory.word_bytes, steps, dict(tile), rows)
+        tile, short = made.tile, made.short
+        walker = _Walker(placement.layout, shape, memory.word_bytes, steps, tile, rows, short)
         if walker.jumps and "wrap" not in stream.abilities:
             yield f"stream of '{placement.port}' cannot jump from row to row"
             return
@@ -243,8 +243,9 @@ class _Walker:
     shape: Shape
     word: int
     steps: dict[str, int]
-    tile: dict[str, int]
+    tile: Mapping[str, int]
     rows: Rows | None
+    short: int
 
     def loops(
         self, inner: Sequence[str], reduced: frozenset[str]
@@ -287,7 +288,7 @@ class _Walker:
         """The one loop over rows and lanes. Beats start at multiples of the width; in a row and
         from row to row distances must be constant."""
         shape = self.shape
-        positions = self.tile[rows.row] * rows.length
+        positions = self.tile[rows.row] * rows.length - self.short
         bound = -(-positions // rows.width)
         if shape.axis(rows.row) < 0:
             if bound > 1 and not skipping:
@@ -314,7 +315,7 @@ class _Walker:
 
     def _places(self, rows: Rows) -> list[int]:
         """Offsets of all positions of a launch in the order of its lanes."""
-        positions = range(self.tile[rows.row] * rows.length)
+        positions = range(self.tile[rows.row] * rows.length - self.short)
         return [
             self._place(rows.row, p // rows.length) + self._place(rows.lane, p % rows.length)
             for p in positions
