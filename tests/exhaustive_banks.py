@@ -53,7 +53,7 @@ def shared_banks(space: Space, nest: Nest, partial: int, jobs: Jobs) -> Iterator
     readers = tuple(o for o in space.loads if not o.record_bytes)
     names = [o.port for o in readers]
     others = [o.port for o in (*space.loads, *space.stores) if o.port not in names]
-    raw = partial_words(space) * (jobs.tiles - jobs.ended)
+    raw = jobs.raw
     case = _Case(
         space,
         nest,
@@ -128,7 +128,7 @@ def _lost_in_step(case: _Case) -> Column:
     axis = next(a for a in operand.indices if operand.lane in a.dims)
     window = axis.span({**space.extents, operand.lane: 1})
     still = run * min(operand.lanes, window)
-    raw = partial_words(space) * (jobs.tiles - jobs.ended)
+    raw = jobs.raw
     words = nest.words([o.port for o in (*space.loads, *space.stores)])
     # All in parts of 4 * run * 1480 * 16 of a cycle.
     parts = (2 if run % 2 else 1) * 1480 * 16 * jobs.steps
@@ -237,6 +237,9 @@ def _span(space: Space, operand: Operand) -> int:
     """Groups of banks over which the words of one beat lie in different banks."""
     memory = space.memory
     banks = _beat_words(operand, memory.word_bytes)
+    if space.rest is not None and not operand.strided:  # the deep shape takes several such beats
+        own = next(o for o in space.rest.operands if o.port == operand.port)
+        banks = _beat_words(own, memory.word_bytes)
     if operand.rows:
         banks = max(banks, Mover(space, operand).row_banks)
     if _halves(space, operand):

@@ -37,7 +37,8 @@ def latencies(space: Space, nest: Nest, jobs: Jobs, divisions: Iterable[Division
         words = words + (machine.move_words + space.pad_words(site)) * column["exchanges"]
     if machine.queued:
         turns = min(jobs.launches, 2 * (jobs.launches - jobs.whole))
-        words = words + machine.turn_words * turns + jobs.last + machine.control
+        words = words + machine.turn_words * turns + machine.piece_words * jobs.more
+        words = words + jobs.last + machine.control
     array = fill + jobs.cycles + alone + _gaps(space, nest, jobs)
     others = np.maximum(words, fill + machine.record_cycles * jobs.records + alone)
     stores = fill + jobs.first + store["total"] - store["last"]

@@ -31,21 +31,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """Compute cycles of all launches, of the first and the last; launches; array steps; tiles of
-    all launches, of those that end a reduction; cycles of the array alone; launches of the shape of
-    the first; records read; steps by which tiles miss whole rounds of lanes that meet."""
+    """Compute cycles of all tiles, of the first and the last; tiles of the nest; array steps; words
+    of partial sums, femtojoules of the array; cycles of the array alone; tiles that are like the
+    first; records read; steps by which results miss whole rounds of lanes that meet; launches
+    beyond one per tile."""
 
     cycles: int
     first: int
     last: int
     launches: int
     steps: int
-    tiles: int
-    ended: int
+    raw: int
+    energy: int
     array: int
     whole: int
     records: int
     uneven: int
+    more: int
 
 
 class Nest:

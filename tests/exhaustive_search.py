@@ -18,7 +18,7 @@ from covenant.mapper.mapping import Role
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import tile_layout
 from covenant.mapper.space import Row, Space
-from exhaustive_banks import FAR, lanes_meeting, shared_banks
+from exhaustive_banks import FAR, lanes_meeting, partial_words, shared_banks
 from exhaustive_latency import latencies
 from exhaustive_nest import Column, Jobs, Nest, Part
 from exhaustive_transfers import Mover
@@ -160,52 +160,58 @@ class Walk:
         return self.tiles[key]
 
     def _jobs(self, named: Tiles) -> Jobs:
-        space, machine = self.space, self.space.machine
+        space = self.space
+        shapes = [space] if space.rest is None else [space, space.rest]
         ranges = [range(named[d].trips) if d in named else range(1) for d in space.extents]
         split = any(named[d].trips > 1 for d in named if d in space.reduced)
-        drain = machine.partial_drain if split else machine.tile_drain
-        cycles = []
-        all_steps = all_tiles = records = uneven = 0
-        shapes: list[tuple[int, ...]] = []
+        chunks = prod(named[d].trips for d in named if d in space.reduced)
         meeting = lanes_meeting(space)
+        cycles: list[int] = []
+        counted: list[tuple[int, ...]] = []
+        steps_of, tiles_of = [0] * len(shapes), [0] * len(shapes)
+        launches = records = uneven = 0
         for index in itertools.product(*ranges):
-            tiles = steps = 1
             sizes = {}
             for dim, i in zip(space.extents, index, strict=True):
                 tile = named[dim].tile if dim in named else space.extents[dim]
                 sizes[dim] = min(tile, space.extents[dim] - i * tile)
-            row = space.binding.steps[0].rows
-            if row:  # lanes run through rows: all positions of both dims one after the other
-                lane = space.binding.dim("m")
-                sizes[lane] *= sizes.pop(row)
-            for dim, size in sizes.items():
-                count = -(-size // space.steps[dim])
-                if dim in space.reduced:
-                    steps *= count
-                else:
-                    tiles *= count
-            cycles.append(tiles * max(steps * machine.step_cycles, drain))
-            all_steps += tiles * steps
-            all_tiles += tiles
-            uneven += tiles * (-steps % meeting)
-            counts = [-(-size // space.steps[d]) for d, size in sizes.items()]
-            shapes.append(tuple(counts))
-            anew = space.recorded - set(space.reduced)
-            records += prod(n for d, n in zip(sizes, counts, strict=True) if d in anew)
-        total = sum(cycles) + machine.launch_overhead * len(cycles)
-        chunks = prod(named[d].trips for d in named if d in space.reduced)
+            spent, counts = 0, []
+            for number, (shape, part) in enumerate(zip(shapes, _parts(space, sizes), strict=True)):
+                machine = shape.machine
+                drain = machine.partial_drain if split else machine.tile_drain
+                own = {d: -(-size // shape.steps[d]) for d, size in part.items()}
+                steps = prod(n for d, n in own.items() if d in space.reduced)
+                tiles = prod(n for d, n in own.items() if d not in space.reduced)
+                counts += own.values()
+                spent += tiles * max(steps * machine.step_cycles, drain)
+                steps_of[number] += tiles * steps
+                tiles_of[number] += tiles
+                uneven += 0 if number else tiles * (-steps % meeting)
+                if tiles or not number:
+                    launches += bool(tiles)
+                    anew = space.recorded - set(space.reduced)
+                    records += prod(n for d, n in own.items() if d in anew)
+            cycles.append(spent)
+            counted.append(tuple(counts))
+        total = sum(cycles) + space.machine.launch_overhead * launches
+        raw = [(t - t // chunks, s.machine) for t, s in zip(tiles_of, shapes, strict=True)]
+        energy = sum(
+            s.machine.step_energy * n + s.machine.tile_energy * (t // chunks)
+            for s, n, t in zip(shapes, steps_of, tiles_of, strict=True)
+        )
         return Jobs(
             total,
             cycles[0],
             cycles[-1],
             len(cycles),
-            all_steps,
-            all_tiles,
-            all_tiles // chunks,
+            sum(steps_of),
+            sum(partial_words(s) * n for s, (n, _) in zip(shapes, raw, strict=True)),
+            energy + sum(m.partial_energy * n for n, m in raw),
             sum(cycles),
-            sum(1 for shape in shapes if shape == shapes[0]),
+            sum(1 for shape in counted if shape == counted[0]),
             records,
             uneven,
+            launches - len(cycles),
         )
 
     # --- objectives ---------------------------------------------------------------------------
@@ -215,14 +221,35 @@ class Walk:
 
     def _energy(self, nest: Nest, jobs: Jobs) -> Column:
         """Femtojoules of transfers at both ends, of array steps, of tiles written and resumed."""
-        space, machine = self.space, self.space.machine
+        space = self.space
         near, far = space.memory, space.acg.off_chip[0]
         loads, stores = ([o.port for o in group] for group in (space.loads, space.stores))
         read = far.read_femtojoules_per_word + near.write_femtojoules_per_word
         write = near.read_femtojoules_per_word + far.write_femtojoules_per_word
         moved = read * nest.words(loads) + write * nest.words(stores)
-        spent = machine.step_energy * jobs.steps + machine.tile_energy * jobs.ended
-        return moved + spent + machine.partial_energy * (jobs.tiles - jobs.ended)
+        return moved + jobs.energy
+
+
+def _parts(space: Space, sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Iterations that each shape of the array runs of a tile. Lanes that run through rows take all
+    positions of both dims one after the other; the second shape takes those behind the last whole
+    step where its steps are fewer, in parts of one, if they are in one row."""
+    step = space.binding.steps[0]
+    lane, left = space.binding.dim("m"), dict(sizes)
+    if step.rows:
+        left[lane] *= left.pop(step.rows)
+    if space.rest is None:
+        yield left
+        return
+    deep = space.rest.steps
+    packed = next(d for d in space.reduced if deep[d] > space.steps[d])
+    whole = left[lane] // space.steps[lane] * space.steps[lane]
+    behind = left[lane] - whole
+    fewer = -(-behind // deep[lane]) * space.steps[packed] < deep[packed]
+    if not fewer or (step.rows and behind > sizes[lane]):
+        whole, behind = left[lane], 0
+    yield {**left, lane: whole}
+    yield {**left, lane: behind}
 
 
 def _every_tile(space: Space, dim: str) -> tuple[Row, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from covenant.acg.graph import Acg
@@ -13,9 +14,15 @@ from covenant.mapper.space import Space, loop_key
 from covenant.mapper.verify import verify
 
 
-def random_mapping(codelet: Codelet, acg: Acg, random: Random, tries: int = 200) -> Mapping | None:
-    """A legal mapping that no solver chose; None when none was found."""
-    spaces = spaces_of(codelet, acg)
+def random_mapping(
+    codelet: Codelet,
+    acg: Acg,
+    random: Random,
+    tries: int = 200,
+    keep: Callable[[Space], bool] = lambda _: True,
+) -> Mapping | None:
+    """A legal mapping that no solver chose, in a space to keep; None when none was found."""
+    spaces = [s for s in spaces_of(codelet, acg) if keep(s)]
     for _ in range(tries if spaces else 0):
         space = random.choice(spaces)
         mapping = extract(space, _choice(space, random))

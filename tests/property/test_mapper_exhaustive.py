@@ -13,6 +13,7 @@ import random
 import pytest
 
 from covenant.acg.graph import Acg
+from covenant.acg.reader import read_architecture
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError
 from covenant.mapper import cost
@@ -137,6 +138,29 @@ def test_solver_equals_exhaustive_search_on_strided_layers(
     for walk in _walks(codelet, acg):
         expected = better(expected, walk.best())
     assert solve(codelet, acg).proof.objective == expected["latency"][0]
+
+
+TAILED = [(16, 8, 7, 1, 1, 0), (32, 16, 5, 1, 1, 0), (16, 8, 5, 3, 1, 1), (48, 8, 9, 1, 2, 0)]
+"""The same on an array with a second shape for the last positions of a tile."""
+
+
+@pytest.mark.solver
+@pytest.mark.parametrize("size", ["2KiB", "4KiB", "8KiB"])
+@pytest.mark.parametrize("shape", TAILED, ids=str)
+def test_solver_equals_exhaustive_search_with_two_shapes_of_the_array(
+    shape: tuple[int, ...], size: str
+) -> None:
+    channels, filters, width, kernel, stride, pad = shape
+    codelet = conv(channels, filters, width, kernel, stride, pad)
+    settings = {"memories.l1.size": size, "transfers.load.bytes_per_cycle": "16"}
+    acg = first_chain(read_architecture("snax_shapes", settings))
+    expected: Best = {}
+    for walk in _walks(codelet, acg):
+        expected = better(expected, walk.best())
+    for name in RANKS:
+        mapping = solve(codelet, acg, objective=parse_objective(name))
+        assert mapping.proof.objective == expected[name][0], name
+        assert parse_objective(name).key(cost.evaluate(mapping, codelet, acg)) == expected[name]
 
 
 @pytest.mark.solver
