@@ -45,6 +45,7 @@ from covenant.mapper.pins import Pin, PinnedLayer
 from covenant.mapper.pins_saved import pins_text, write_pins
 from covenant.mapper.printer import from_json, to_json
 from covenant.mapper.printer import show as show_mapping
+from covenant.mapper.shares import form_of, shared_layers
 from covenant.mapper.verify import check as check_mapping
 from covenant.report.explain import ModelExplanation, explain
 from covenant.report.request import MapOptions as MapOptions
@@ -136,15 +137,18 @@ def _map_onto(
     codelets = [each.codelet for each in lowered if isinstance(each, LoweredLayer)]
     ops = {layer.name: layer.op_type for layer in model.layers}
     pins = options.pins.of_layers([PinnedLayer(ops[c.name], c) for c in codelets])
-    pairs = list(zip(codelets, pins, strict=True))
-    tasks = [Task(codelet, acg, kept) for acg in acgs for codelet, kept in pairs]
+    splits = [(acg, shared_layers(lowered, acg)) for acg in acgs]
+    tasks = []
+    for acg, split in splits:
+        mine = [each.codelet for each in split if isinstance(each, LoweredLayer)]
+        tasks += [Task(codelet, acg, kept) for codelet, kept in zip(mine, pins, strict=True)]
     outcomes = iter(_solve(tasks, options, stage))
     results = []
-    for acg in acgs:
+    for acg, split in splits:
         layers: list[MappedLayer] = []
         twins: dict[tuple[Codelet, tuple[Pin, ...]], str] = {}
         kept = iter(pins)
-        for layer, made in zip(model.layers, lowered, strict=True):
+        for layer, made in zip(model.layers, split, strict=True):
             if isinstance(made, CovenantError):
                 layers.append(MappedLayer(layer, error=made))
                 continue
@@ -339,6 +343,7 @@ def save(mapping: ModelMapping, directory: Path) -> None:
         "shapes": {tensor.name: list(tensor.shape) for tensor in mapping.model.inputs},
         "mappings": {m.layer.name: to_json(m.mapping) for m in mapping.layers if m.mapping},
         "refused": {m.layer.name: errors_json(m.error) for m in mapping.refused if m.error},
+        "forms": {m.layer.name: m.lowered.form for m in mapping.layers if m.lowered},
     }
     extra = {
         _MODEL: embedded(Path(mapping.model.file)),
@@ -387,6 +392,7 @@ def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:
                 Span(str(directory)),
                 "write the directory again with `covenant map MODEL.onnx -o DIR`",
             )
+        lowered = form_of(lowered, acg, saved.details.get("forms", {}).get(layer.name, ""))
         mapping = from_json(saved.details["mappings"][layer.name])
         check_mapping(mapping, lowered.codelet, acg)
         cost = evaluate_cost(mapping, lowered.codelet, acg)

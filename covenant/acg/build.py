@@ -129,6 +129,7 @@ def _capability(section: ArchitectureSection, node: str, name: str, places: Plac
         femtojoules_per_step=capability.energy,
         rounding=capability.rounding or "",
         requires=tuple(capability.requires),
+        avoids=tuple(capability.avoids),
         registers=capability.registers,
         span=places.key("compute", node, "capabilities", name),
     )
@@ -208,6 +209,7 @@ def _host(section: HostSection | None, places: Places) -> Host | None:
         constants=tuple(section.constants),
         issue=section.issue,
         halt=section.halt,
+        shares=tuple(section.shares),
         span=places.key("control", "host"),
     )
 

@@ -140,13 +140,15 @@ class PacketForm:
 @dataclass(frozen=True, slots=True)
 class Host:
     """How a C program issues words: `operands` are bits of a word by the name that the statement
-    `issue` uses; those in `constants` must be known when it is compiled; `halt` waits."""
+    `issue` uses; those in `constants` must be known when it is compiled; `halt` waits. shares: what
+    its processor does to tensors of a layer beside moving them."""
 
     operands: tuple[Field, ...]
     constants: tuple[str, ...]
     issue: str
     halt: str
     span: Span = field(compare=False)
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from covenant.acg.fields import (
     Quantity,
     RegisterText,
     Section,
+    Share,
     Stall,
     UnitName,
     Whole,
@@ -108,6 +109,11 @@ class HostSection(Section):
     )
     issue: CText = Field(description="C statement that issues one word, from its operands")
     halt: CText = Field(description="C statement that waits until all work is done")
+    shares: list[Share] = Field(
+        [],
+        description="what its processor does for layers that no node can do: centre: turns uint8 "
+        "into int8 and back; pad: writes borders that are not zero; rescale: requantises sums",
+    )
 
 
 class ControlSection(Section):

@@ -14,7 +14,7 @@ from covenant.acg.graph import Acg, Capability, Compute, Memory, Port, Transfer
 from covenant.acg.notation import show_size
 from covenant.core.yaml_source import scalar_value
 
-Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value]"
+Value: TypeAlias = "str | int | float | bool | Sequence[Value] | Mapping[str, Value]"
 Section: TypeAlias = dict[str, Value]
 
 _WIDTH = 96
@@ -113,6 +113,7 @@ def _capability(capability: Capability) -> Section:
         "semantics": str(capability.statement),
         **_given(
             rounding=capability.rounding,
+            avoids=capability.avoids,
             extents=extents,
             stationary=capability.stationary,
             registers=capability.registers if capability.registers != 2 else 0,
@@ -171,6 +172,7 @@ def _host(host: Host) -> Section:
         **_given(constants=host.constants),
         "issue": host.issue,
         "halt": host.halt,
+        **_given(shares=host.shares),
     }
 
 
@@ -255,7 +257,7 @@ def _flow(value: Value) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case int():
+        case int() | float():
             return str(value)
         case str():
             return _text(value)

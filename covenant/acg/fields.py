@@ -77,6 +77,7 @@ FieldText = Annotated[
 ConditionText = Annotated[str, _checked(notation.parse_condition, "condition")]
 DTypeName = Literal["int8", "uint8", "int16", "uint16", "int32", "float32"]
 Ability = Literal["fill", "windows", "sums", "tail", "wrap"]
+Share = Literal["centre", "pad", "rescale"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
 Stall = Literal["none", "launch", "write", "barrier"]
 Effect = Literal[

@@ -194,6 +194,8 @@ class Capability:
     requires: tuple[str, ...]
     span: Span = field(compare=False)
     registers: int = 2
+    avoids: tuple[float, ...] = ()
+    """Products of a requantisation, of either sign, that must not occur."""
 
     def port(self, name: str) -> Port:
         """The port of that name; KeyError when absent."""

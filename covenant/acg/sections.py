@@ -164,6 +164,11 @@ class CapabilitySection(Entry):
     rounding: Rounding | None = Field(
         None, description="how `requantise` rounds; required when the statement uses it"
     )
+    avoids: list[float] = Field(
+        [],
+        description="float32 products, of either sign, that implementations round in another way "
+        "than `rounding` says: scales are chosen such that none occurs and no result differs",
+    )
     requires: list[ConditionText] = Field(
         [], description="preconditions on dims and scalars, e.g. `k % 16 == 0`"
     )

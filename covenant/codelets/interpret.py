@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.codelets.ir import Codelet, Role, Tensor
-from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.lowered import SUMS, LoweredLayer
 from covenant.core.evaluate import evaluate
 
 
@@ -55,7 +55,10 @@ def run_layer(
     *,
     rounding: str = "ort_f32",
 ) -> dict[str, NDArray[Any]]:
-    """Run a lowered layer on ONNX-shaped inputs by role; returns ONNX-shaped outputs by role."""
+    """Run a lowered layer on ONNX-shaped inputs by role; returns ONNX-shaped outputs by role. What
+    a processor has a share of is run as it was before."""
+    if lowered.whole is not None:
+        return run_layer(lowered.whole, inputs, rounding=rounding)
     views = lowered.views
     seen = {
         name: view.apply(inputs[view.source])
@@ -63,6 +66,16 @@ def run_layer(
         if view.source in inputs
     }
     outputs = run(lowered.codelet, seen, lowered.constants, rounding=rounding)
+    return {views[name].source: views[name].invert(array) for name, array in outputs.items()}
+
+
+def finished(lowered: LoweredLayer, outputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The results of a lowered layer's codelet by ONNX role and in ONNX order, after the
+    processor's share."""
+    views = lowered.views
+    if lowered.finish is not None:
+        (sums,) = outputs.values()
+        outputs = run(lowered.finish, {SUMS: sums}, lowered.constants)
     return {views[name].source: views[name].invert(array) for name, array in outputs.items()}
 
 

@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from covenant.acg.graph import Acg
+from covenant.acg.graph import Acg, Capability
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.emit import dma
@@ -26,9 +26,10 @@ from covenant.emit.plan import DramPlan
 from covenant.emit.program import Address, Invocation
 from covenant.emit.shapes import Box, Piece, Shapes, Sums
 from covenant.emit.transfers import resident_box
-from covenant.mapper.mapping import Layout, Role
+from covenant.mapper.mapping import Layout, Role, StepBinding
 from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.operands import capability_of
+from covenant.mapper.scales import scale_of, settled_scale
 
 Key = tuple[str, str]
 """Port and memory."""
@@ -259,13 +260,32 @@ def _settings(group: Group, mapping: LayerMapping, acg: Acg, payloads: Payloads 
     for index in group.steps:
         step = mapping.steps[index]
         given, tensors = dict(step.scalars), dict(step.tensors)
-        for name in capability_of(acg, step).scalars:
+        capability = capability_of(acg, step)
+        for name in capability.scalars:
             if name in tensors:
-                values.append((name, uniform(payloads, tensors[name], mapping.codelet)))
+                found = uniform(payloads, tensors[name], mapping.codelet)
+                if name == scale_of(capability):
+                    found = _settled(found, capability, step, mapping.codelet)
+                values.append((name, found))
             else:
                 values.append((name, given.get(name, 0)))
     values += [(f"{p.port}.signed", int(p.dtype.signed)) for p in mapping.placements]
     return tuple((n, v) for n, v in dict(values).items())
+
+
+def _settled(bits: int, capability: Capability, step: StepBinding, codelet: str) -> int:
+    """Bits of a scale that meets no product which the node rounds in another way."""
+    scale = np.int32(bits).view(np.float32)
+    found = settled_scale(scale, capability, step)
+    if found is None:
+        raise fail(
+            "EMI012",
+            f"layer '{codelet}' scales by {scale:.9g}: '{capability.node}' rounds a product of it "
+            "in another way, and no float32 near it gives the same results",
+            capability.span,
+            "add `rescale` to `shares` of the host, or remove what the node `avoids`",
+        )
+    return int(np.float32(found).view(np.int32))
 
 
 def uniform(payloads: Payloads | None, tensor: str, codelet: str) -> int:

@@ -40,6 +40,16 @@ class MappedLayer:
     stopped: bool = False
 
     @property
+    def on_processor(self) -> tuple[str, ...]:
+        """What the processor beside the accelerator does for the layer, as a reader wants it."""
+        if self.lowered is None or self.lowered.whole is None:
+            return ()
+        views = [view for view in self.lowered.views.values() if not view.is_plain]
+        found = [f"makes {v.source} signed" for v in views if v.flip]
+        found += [f"pads {v.source} with {v.fill}" for v in views if v.margins]
+        return (*found, *(["requantises the sums"] if self.lowered.finish is not None else []))
+
+    @property
     def is_refused(self) -> bool:
         """Whether no compute node of the architecture can do it."""
         return self.error is not None and self.error.exit_code is ExitCode.UNSUPPORTED

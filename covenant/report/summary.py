@@ -80,6 +80,7 @@ def layer_json(mapped: MappedLayer) -> dict[str, Any]:
         "same_as": mapped.twin,
         "cached": mapped.cached,
         "assumed_int8": mapped.layer.assumed_int8,
+        "processor": list(mapped.on_processor),
     }
 
 

@@ -31,6 +31,8 @@ def mapping_text(result: ModelMapping, *, details: bool) -> str:
             lines += [*_layer_lines(mapped), ""]
     if len(result.layers) > 1:
         lines.append(_mapping_table(result.layers))
+    if len(result.layers) > 1:
+        lines += _processor_lines(result.layers)
     lines += _failures([(m.layer.name, m.error) for m in result.layers])
     lines += unsupported_lines(result)
     return "\n".join(lines).rstrip() + "\n"
@@ -60,6 +62,8 @@ def _layer_lines(mapped: MappedLayer) -> Iterator[str]:
     yield f"{layer.name}  {layer.op_type}  {cost.macs:,} MAC"
     if layer.assumed_int8:
         yield "  note      the model is float: int8 operands are assumed"
+    if mapped.on_processor:
+        yield f"  processor {', '.join(mapped.on_processor)}"
     if mapped.twin:
         yield f"  same as   {mapped.twin}"
     yield from ("  " + line for line in show_mapping(mapping).splitlines())
@@ -198,6 +202,13 @@ def drawn(table: Table) -> str:
     )
     console.print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _processor_lines(layers: Sequence[MappedLayer]) -> Iterator[str]:
+    """Layers of which the processor does a share, and which."""
+    for mapped in layers:
+        if mapped.on_processor:
+            yield f"on the processor: {mapped.layer.name}: {', '.join(mapped.on_processor)}"
 
 
 def _failures(errors: Sequence[tuple[str, CovenantError | None]]) -> Iterator[str]:

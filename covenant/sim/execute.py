@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from covenant.codelets.interpret import run_layer
+from covenant.codelets.interpret import finished, run_layer
 from covenant.codelets.lowered import LoweredLayer
 from covenant.core.layer import Layer
 from covenant.emit.image import Image
@@ -61,7 +61,7 @@ def execute_layer(
     views = lowered.views
     seen = {name: v.apply(inputs[v.source]) for name, v in views.items() if v.source in inputs}
     done = machine.execute(image.words, image.dram(seen), seed)
-    found = {views[n].source: views[n].invert(a) for n, a in image.outputs(done.dram).items()}
+    found = finished(lowered, image.outputs(done.dram))
     compared = mismatches = 0
     first: Mismatch | None = None
     for role, reference in expected.items():

@@ -77,6 +77,7 @@ LAYER_FIELDS: dict[str, Any] = {
     "bound_by": TEXT,
     "same_as": TEXT,
     "assumed_int8": {"type": "boolean"},
+    "processor": _list(TEXT),
     "cached": {"type": "boolean"},
 }
 ERROR = _object({"code": TEXT, "message": TEXT, "help": TEXT, "at": TEXT})

@@ -115,6 +115,18 @@ static void move_in(unsigned id, uint64_t dram, uint64_t operand)
     }
 }
 
+/* Rounds as RTL does, and faults where a macro of the functional simulator, which takes the next
+   integer from x + 1 in float32, would give another result. */
+static float to_integer(float x)
+{
+  int64_t whole = (int64_t)x, next = (int64_t)(x < 0 ? x - 1 : x + 1);
+  float rest = fabsf(x - (float)whole);
+  int64_t found = rest < 0.5f ? whole : rest > 0.5f ? next : whole % 2 == 0 ? whole : next;
+  if (fabsf(x) < 128 && (float)found != rintf(x))
+    fail("mvout of a product that RTL and simulator round apart");
+  return rintf(x);
+}
+
 static void move_out(uint64_t dram, uint64_t operand)
 {
   uint32_t local = address(operand);
@@ -136,7 +148,7 @@ static void move_out(uint64_t dram, uint64_t operand)
         memcpy(to + 4 * c, &acc[row][c], 4);
         continue;
       }
-      float scaled = rintf((float)acc[row][c] * store.scale);
+      float scaled = to_integer((float)acc[row][c] * store.scale);
       scaled = scaled < -128 ? -128 : scaled > 127 ? 127 : scaled;
       to[c] = (char)(store.relu && scaled < 0 ? 0 : (int8_t)scaled);
     }

@@ -13,6 +13,8 @@ from covenant.core.diagnostics import did_you_mean
 from covenant.core.dtypes import DType
 from covenant.core.expression import Call, Expression, Number, Ref
 
+_LARGEST_PRODUCT = 2.0**31
+
 
 def check_capabilities(acg: Acg, findings: Findings) -> None:
     """Every capability of every node."""
@@ -142,6 +144,14 @@ def _check_attributes(capability: Capability, findings: Findings) -> None:
     if capability.rounding and not rounds:
         message = "`rounding` has no meaning: the statement does not requantise"
         findings.report_key("ACG038", path_of(capability, "rounding"), message, "remove it")
+    if capability.avoids and not rounds:
+        message = "`avoids` has no meaning: the statement does not requantise"
+        findings.report_key("ACG038", path_of(capability, "avoids"), message, "remove it")
+    for index, product in enumerate(capability.avoids):
+        if not 0 < product < _LARGEST_PRODUCT:
+            message = f"{product} is no product that `avoids` can name"
+            path = path_of(capability, "avoids", index)
+            findings.report("ACG038", path, message, "write one above 0, both signs are avoided")
     known = [*dims_of(capability), *capability.scalars]
     for index, text in enumerate(capability.requires):
         name = parse_condition(text).name

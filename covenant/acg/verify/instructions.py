@@ -168,6 +168,11 @@ def _check_host(acg: Acg, control: Control, host: Host, findings: Findings) -> N
         if name not in names:
             message = f"'{name}' is no operand"
             findings.report("ACG068", (*at, "constants", index), message, did_you_mean(name, names))
+    for index, share in enumerate(host.shares):
+        if share in host.shares[:index]:
+            findings.report(
+                "ACG068", (*at, "shares", index), f"'{share}' is given twice", "remove one"
+            )
     for mnemonic in control.mnemonics:
         for field in mnemonic.fields:
             if mnemonic.unit and field.constant is None and _is_far(acg, control, mnemonic, field):

@@ -27,18 +27,25 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """element_bytes: of one element; extents: of the tensor's axes, beyond which a digit reaches
-    padding only."""
+    """element_bytes: of one element; spans: on every axis the first position of the tensor, the one
+    behind its last, and how many there are with its margins, beyond which a digit reaches padding
+    only; start: bytes from the first position of all axes to the tensor in the plain array; fill:
+    what the margins hold; flip: bits in which bytes differ."""
 
     element_bytes: int
-    extents: tuple[int, ...]
+    spans: tuple[tuple[int, int, int], ...]
     digits: tuple[Digit, ...]
+    start: int = 0
+    fill: int = 0
+    flip: int = 0
 
     @property
     def table(self) -> tuple[int, ...]:
         """The move as `covenant_move` reads it."""
+        spans = (n for span in self.spans for n in span)
         rows = (n for d in self.digits for n in (d.axis, d.step, d.count, d.plain, d.packed))
-        return (self.element_bytes, len(self.extents), len(self.digits), *self.extents, *rows)
+        sizes = (self.element_bytes, len(self.spans), len(self.digits), self.fill, self.flip)
+        return (*sizes, self.start, *spans, *rows)
 
 
 def move_of(tensor: ImageTensor, view: View | None) -> Move:
@@ -51,9 +58,17 @@ def move_of(tensor: ImageTensor, view: View | None) -> Move:
         for d in tensor.layout.axes
         if d.extent > 1
     ]
-    extents = tuple(n if axis in used else 1 for axis, n in enumerate(tensor.shape))
+    margins = view.margins if view is not None and view.margins else ((0, 0),) * len(tensor.shape)
+    spans = tuple(
+        (first, n - last, n) if axis in used else (0, 1, 1)
+        for axis, (n, (first, last)) in enumerate(zip(tensor.shape, margins, strict=True))
+    )
     ordered = sorted(digits, key=lambda d: (-d.packed, -d.plain))
-    return Move(tensor.dtype.bytes, extents, tuple(ordered))
+    if view is None or view.is_plain:
+        return Move(tensor.dtype.bytes, spans, tuple(ordered))
+    start = -sum(strides[axis] * first for axis, (first, _, _) in enumerate(spans))
+    flip = 0x80 if view.flip else 0
+    return Move(tensor.dtype.bytes, spans, tuple(ordered), start, view.fill & 0xFF, flip)
 
 
 def _plain_strides(tensor: ImageTensor, view: View | None) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from covenant.core.layer import Layer
 from covenant.emit.host import sources
 from covenant.emit.host.data import array_bytes, array_i64, array_u64
 from covenant.emit.host.moves import move_of
+from covenant.emit.host.rescale import rescale_of
 from covenant.emit.host.tape import Region, build_tape
 from covenant.emit.image import Image, ImageTensor
 from covenant.frontend.model import Boundary, Join, Model
@@ -58,9 +59,11 @@ def host_files(model: Model, layers: Sequence[HostLayer], acg: Acg) -> Mapping[s
 
 _FUNCTIONS = {
     "move": sources.MOVE,
+    "round": sources.ROUND,
     "copy": sources.COPY,
     "quantise": sources.QUANTISE,
     "dequantise": sources.DEQUANTISE,
+    "rescale": sources.RESCALE,
 }
 
 
@@ -117,7 +120,7 @@ class _Writer:
             if tensor.role is Role.OUTPUT:
                 name = ready.layer.outputs[self._role(ready, tensor)].name
                 self._result(name, tensor, ready)
-                self._move(ready, tensor, regions[index], self.known[name], unpack=True)
+                self._unpack(ready, tensor, regions[index], self.known[name])
 
     @staticmethod
     def _role(ready: HostLayer, tensor: ImageTensor) -> str:
@@ -150,16 +153,34 @@ class _Writer:
             f"covenant_move((uint8_t *){packed}, (uint8_t *){plain}, {table}, {int(unpack)});"
         )
 
+    def _unpack(self, ready: HostLayer, tensor: ImageTensor, packed: str, plain: str) -> None:
+        """A result in ONNX order, after the processor's share."""
+        if ready.lowered.finish is None:
+            self._move(ready, tensor, packed, plain, unpack=True)
+            return
+        found = rescale_of(ready.lowered)
+        sums = self._new(found.count * tensor.dtype.bytes)
+        self._move(ready, tensor, packed, sums, unpack=True)
+        values = ", ".join(f"{value.hex()}f" for value in found.scales)
+        self.data.append(f"static const float {packed}_scale[] = {{{values}}};\n")
+        self.used |= {"rescale", "round"}
+        numbers = f"{found.count}, {found.inner}, {len(found.scales)}, {packed}_scale"
+        self.body.append(
+            f"covenant_rescale((uint8_t *){plain}, (const int32_t *){sums}, {numbers}, "
+            f"{found.zero}, {found.low}, {found.high});"
+        )
+
     def _result(self, name: str, tensor: ImageTensor, ready: HostLayer) -> None:
         """Where a layer's result goes: an output of the graph, or a buffer."""
         role = self._role(ready, tensor)
         outputs = [output.name for output in self.model.outputs]
         self.shapes[name] = ready.layer.outputs[role].shape
-        self.dtypes[name] = tensor.dtype.value
+        self.dtypes[name] = ready.layer.outputs[role].dtype.value
         if name in outputs:
             self.known[name] = f"outputs[{outputs.index(name)}]"
         else:
-            self.known[name] = self._new(prod(self.shapes[name]) * tensor.dtype.bytes)
+            size = prod(self.shapes[name]) * ready.layer.outputs[role].dtype.bytes
+            self.known[name] = self._new(size)
 
     def _new(self, size: int) -> str:
         name = f"tensor{len(self.buffers)}"
@@ -224,7 +245,7 @@ class _Writer:
         channels = boundary.quantisation.scale.size
         inner = prod(shape[axis + 1 :]) if channels > 1 and axis is not None else count or 1
         common = f"{count}, {inner}, {channels}, {constants}, {dtype.bytes}"
-        self.used.add("quantise" if boundary.quantises else "dequantise")
+        self.used |= {"quantise", "round"} if boundary.quantises else {"dequantise"}
         if boundary.quantises:
             limits = f"{_i64(dtype.minimum)}, {_i64(dtype.maximum)}"
             call = f"covenant_quantise({found}, (const float *){source}, {common}, {limits});"

@@ -68,28 +68,33 @@ static void covenant_run_layer(const uint64_t *tape, uint64_t length, const uint
 
 MOVE = """
 /* Moves every element of a tensor between row-major order and its packed layout. The table: bytes
-   of an element, axes, digits, the extent of every axis, then per digit its axis, elements per
-   position, positions, bytes per position in the plain and in the packed array. */
+   of an element, axes, digits, what margins hold, bits that differ, where the plain array starts;
+   per axis the first position, the one behind the last, and positions with margins; per digit its
+   axis, elements per position, positions, bytes per position in the plain and the packed array. */
 static void covenant_move(uint8_t *packed, uint8_t *plain, const int64_t *table, int unpack)
 {
   const int64_t bytes = table[0], axes = table[1], digits = table[2];
-  const int64_t *extent = table + 3, *digit = table + 3 + axes;
+  const int64_t *span = table + 6, *digit = span + 3 * axes;
   int64_t count[32] = {0};
   for (;;) {
-    int64_t at[16] = {0}, from = 0, to = 0, inside = 1, level;
+    int64_t at[16] = {0}, from = table[5], to = 0, inside = 1, near = 1, level;
     for (level = 0; level < digits; level++) {
       const int64_t *d = digit + 5 * level;
       at[d[0]] += d[1] * count[level];
       from += d[3] * count[level];
       to += d[4] * count[level];
     }
-    for (level = 0; level < axes; level++)
-      inside = inside && at[level] < extent[level];
+    for (level = 0; level < axes; level++) {
+      inside = inside && at[level] >= span[3 * level] && at[level] < span[3 * level + 1];
+      near = near && at[level] < span[3 * level + 2];
+    }
     if (inside) {
       uint8_t *one = unpack ? plain + from : packed + to;
       const uint8_t *other = unpack ? packed + to : plain + from;
       for (int64_t i = 0; i < bytes; i++)
-        one[i] = other[i];
+        one[i] = (uint8_t)(other[i] ^ table[4]);
+    } else if (near && !unpack) {
+      packed[to] = (uint8_t)table[3];
     }
     for (level = digits - 1; level >= 0; level--) {
       if (++count[level] < digit[5 * level + 2])
@@ -113,7 +118,7 @@ static void covenant_copy(uint8_t *to, const uint8_t *from, int64_t rows, int64_
 }
 """
 
-QUANTISE = """
+ROUND = """
 /* To the nearest integer, to even in the middle; beyond 2**40 to that. */
 static int64_t covenant_round(float value)
 {
@@ -129,7 +134,9 @@ static int64_t covenant_round(float value)
     whole--;
   return whole;
 }
+"""
 
+QUANTISE = """
 /* rint(x / scale) + zero point, clamped to [low, high]; channels change every `inner` elements. */
 static void covenant_quantise(uint8_t *to, const float *from, int64_t count, int64_t inner,
                               int64_t channels, const float *scale, const int64_t *zero,
@@ -143,7 +150,19 @@ static void covenant_quantise(uint8_t *to, const float *from, int64_t count, int
       to[i * bytes + b] = (uint8_t)((uint64_t)value >> (8 * b));
   }
 }
+"""
 
+RESCALE = """
+/* rint(sum * scale) + zero point, clamped to [low, high]; channels change every `inner` sums. */
+static void covenant_rescale(uint8_t *to, const int32_t *from, int64_t count, int64_t inner,
+                             int64_t channels, const float *scale, int64_t zero, int64_t low,
+                             int64_t high)
+{
+  for (int64_t i = 0; i < count; i++) {
+    int64_t value = covenant_round((float)from[i] * scale[i / inner % channels]) + zero;
+    to[i] = (uint8_t)(value < low ? low : value > high ? high : value);
+  }
+}
 """
 
 DEQUANTISE = """

@@ -13,6 +13,7 @@ import pytest
 from covenant.acg.control import Control
 from covenant.acg.graph import Acg
 from covenant.acg.reader import read_architecture
+from covenant.codelets.parser import parse_codelet
 from covenant.core.diagnostics import CovenantError, Span
 from covenant.core.resources import architectures_directory
 from covenant.emit.check import verify_image
@@ -23,6 +24,7 @@ from covenant.emit.image import Image, build_image
 from covenant.emit.lower import lower
 from covenant.emit.phases import split
 from covenant.emit.program import Halt, Instruction, Launch, Write
+from covenant.mapper.solve import solve
 from covenant.sim.interpret import Interpreter
 from handmade import conv_layer, gemm_layer, map_by_hand
 
@@ -108,6 +110,24 @@ def address_of_no_tensor() -> None:
     build_tape(encode((load, Halt()), gemmini.control), gemmini, [], {})
 
 
+def scale_that_no_float_stands_for() -> None:
+    gemmini = read_architecture("gemmini", {"control.host.shares": "[]"})
+    text = """codelet gemm "halves"
+dims b=1 m=1 n=16 k=16
+input x int8[1,1,16]
+constant w int8[1,16,16]
+constant scale float32[16] uniform
+output y int8[1,1,16]
+local acc int32[1,1,16]
+acc[b,m,n] += x[b,m,k] * w[b,k,n]
+y[b,m,n] = clip(requantise(acc[b,m,n], scale[n], 0), -128, 127)
+"""
+    codelet = parse_codelet(text)
+    scale = np.full(16, 1 / 82, np.float32)
+    constants = {"w": np.ones((1, 16, 16), np.int8), "scale": scale}
+    lower(solve(codelet, gemmini), codelet, gemmini, payloads=constants)
+
+
 def interpreter_without_control_node() -> None:
     Interpreter(replace(acg(), control=None))
 
@@ -134,6 +154,7 @@ CASES: dict[str, Callable[[], None]] = {
     "EMI009": tensors_larger_than_memory,
     "EMI010": operand_does_not_stay,
     "EMI011": address_of_no_tensor,
+    "EMI012": scale_that_no_float_stands_for,
     "SIM010": interpreter_without_control_node,
     "SIM011": deadlock,
     "SIM012": address_outside_memory,

@@ -23,7 +23,7 @@ from covenant.emit.host.tape import Region, build_tape
 from covenant.emit.program import Halt, Instruction, Operation
 from covenant.report.request import MapOptions
 from onnx_models import float_conv, float_gemm, quantised
-from onnx_nodes import Case, node_case
+from onnx_nodes import Case, Quant, matmul_integer, node_case, qlinear_conv, qlinear_matmul
 
 Array = NDArray[Any]
 ACG = read_architecture("gemmini")
@@ -179,6 +179,20 @@ def _integer_conv(x: tuple[int, ...], w: tuple[int, ...], **attributes: Any) -> 
     return node_case("integer_conv", "ConvInteger", named, {"x": values}, np.int32, **attributes)
 
 
+def _scaled(scale: np.float32) -> Case:
+    """A product of matrices that scales its sums by this number, and has sums that show how."""
+    x = np.full((3, 16), 1, np.int8)
+    w = np.zeros((16, 16), np.int8)
+    w[0] = [82, -82, 41, -41, 123, 40, 42, 83, 81, 0, 1, -1, 127, -128, 64, -64]
+    one, zero = np.asarray(1, np.float32), np.asarray(0, np.int8)
+    named = [
+        ("x", x), ("x_scale", one), ("x_point", zero),
+        ("w", w), ("w_scale", np.asarray(scale)), ("w_point", zero),
+        ("y_scale", one), ("y_point", zero),
+    ]  # fmt: skip
+    return node_case("matmul", "QLinearMatMul", named, {"x": x}, np.int8)
+
+
 EXACT = {
     "int32 results": _integer_matmul(33, 70, 45),
     "int32 results, less than a block": _integer_matmul(3, 5, 18, point=9),
@@ -193,6 +207,7 @@ EXACT = {
     "stride 2 and batch": _conv(
         (2, 5, 7, 8), (20, 5, 3, 3), bias=False, pads=[1, 1, 1, 1], strides=[2, 2]
     ),
+    "a scale next to one that rounds apart": _scaled(np.float32(1 / 41)),
     "zero point, nothing padded": _conv((1, 18, 5, 5), (6, 18, 2, 2), point=7),
 }
 
@@ -214,6 +229,48 @@ def test_program_gives_the_outputs_of_onnx_runtime(name: str, tmp_path: Path) ->
     )
     for found, wanted in zip(ran.outputs, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def _shared(x: str, w: str, *, per_channel: bool = False) -> Quant:
+    return Quant(x, w, x, per_channel)
+
+
+SHARED = {
+    "unsigned, any zero points": qlinear_matmul(
+        np.random.default_rng(3), (5, 40), (40, 19), _shared("uint8", "uint8")
+    ),
+    "zero points everywhere, padding": qlinear_conv(
+        np.random.default_rng(4), (2, 5, 6, 5), (18, 5, 3, 3), _shared("int8", "int8"),
+        pads=[1, 0, 1, 2],
+    ),
+    "a scale per channel, stride 2": qlinear_conv(
+        np.random.default_rng(5), (1, 4, 7, 9), (20, 2, 3, 3),
+        _shared("uint8", "int8", per_channel=True), group=2, strides=[2, 2], pads=[1, 1, 1, 1],
+    ),
+    "unsigned int32 results": matmul_integer(
+        np.random.default_rng(6), (4, 20), (20, 17), _shared("uint8", "uint8")
+    ),
+    "a scale that rounds apart": _scaled(np.float32(1 / 82)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_processor_does_what_the_accelerator_cannot(name: str, tmp_path: Path) -> None:
+    """In the interpreter, from a saved directory and as a C program."""
+    case = SHARED[name]
+    mapping = _saved(case, tmp_path)
+    assert mapping.layers[0].on_processor
+    expected = list(case.expected().values())
+    ran = gemmini_runs.run(
+        gemmini_runs.build(tmp_path / "out"), list(case.inputs.values()), expected
+    )
+    loaded, images = pipeline.load(tmp_path / "out")
+    run, tensors = pipeline.run_model(loaded, "interpreter", case.inputs, 0, images=images)
+    assert (run.mismatches, run.compared) == (0, expected[0].size)
+    modelled = list(pipeline.onnx_outputs(loaded.model, tensors).values())
+    for found, again, wanted in zip(ran.outputs, modelled, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(again, wanted)
 
 
 @pytest.mark.parametrize("kind", ["gemm", "one row", "conv"])
@@ -273,8 +330,9 @@ def test_what_the_machine_cannot_do_is_refused_with_the_reason(
         named |= {"w_scale": np.full(16, 0.03, np.float32), "w_point": np.zeros(16, np.int8)}
         named["w_scale"] = rng.uniform(0.01, 0.05, 16).astype(np.float32)
     case = node_case("refused", "QLinearMatMul", list(named.items()), {"x": x}, output)
+    settings = {"control.host.shares": "[]"}
     mapping = pipeline.map_model(
-        case.save(tmp_path), MapOptions("gemmini", cache=False, strict=True)
+        case.save(tmp_path), MapOptions("gemmini", settings, cache=False, strict=True)
     )
     (layer,) = mapping.layers
     assert layer.error is not None
@@ -283,8 +341,9 @@ def test_what_the_machine_cannot_do_is_refused_with_the_reason(
 
 def test_padding_with_another_value_than_zero_is_refused(tmp_path: Path) -> None:
     case = _conv((1, 4, 5, 5), (4, 4, 3, 3), point=3, pads=[1, 1, 1, 1])
+    settings = {"control.host.shares": "[centre]"}
     mapping = pipeline.map_model(
-        case.save(tmp_path), MapOptions("gemmini", cache=False, strict=True)
+        case.save(tmp_path), MapOptions("gemmini", settings, cache=False, strict=True)
     )
     assert "'x[n,g,c,oy+fy-1,ox+fx-1] - 3' stands where it takes 'a[m,k]'" in str(
         mapping.layers[0].error

@@ -1,0 +1,70 @@
+"""A layer with a processor's share computes what the whole layer does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from covenant.codelets.interpret import finished, run, run_layer
+from covenant.codelets.ir import Role
+from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.processor import CENTRE, CENTRED, PAD, RESCALE, RESCALED, form, forms
+from onnx_nodes import Case, Quant, qlinear_conv, qlinear_matmul, random_layer
+from reference_runs import lowered
+
+ALL = (CENTRE, PAD, RESCALE)
+
+
+def _layer(case: Case, folder: Path) -> LoweredLayer:
+    return lowered(case, folder)[1][0]
+
+
+def _check(whole: LoweredLayer, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = {}
+    for tensor in whole.codelet.tensors:
+        if tensor.role is Role.INPUT:
+            view = whole.views[tensor.name]
+            kind = np.iinfo(tensor.dtype.numpy)
+            values = rng.integers(kind.min, kind.max, view.onnx_shape, kind.dtype, endpoint=True)
+            inputs[view.source] = values
+    expected = run_layer(whole, inputs)
+    for made in forms(whole, ALL):
+        seen = {n: v.apply(inputs[v.source]) for n, v in made.views.items() if v.source in inputs}
+        found = finished(made, run(made.codelet, seen, made.constants))
+        for role, array in expected.items():
+            assert array.dtype == found[role].dtype
+            np.testing.assert_array_equal(found[role], array, err_msg=f"{made.form} {role}")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_form_of_a_random_layer_is_equal(seed: int, tmp_path: Path) -> None:
+    _check(_layer(random_layer(seed), tmp_path), seed)
+
+
+def test_the_forms_are_signed_and_read_nothing_outside(tmp_path: Path) -> None:
+    """An unsigned convolution with padding, and weights of nine bits."""
+    rng = np.random.default_rng(1)
+    case = qlinear_conv(rng, (1, 3, 6, 7), (5, 3, 3, 3), Quant("uint8", "uint8"), pads=[1, 0, 2, 1])
+    whole = _layer(case, tmp_path)
+    assert [each.form for each in forms(whole, ALL)] == ["", CENTRED, RESCALED]
+    centred, rescaled = form(whole, ALL, CENTRED), form(whole, ALL, RESCALED)
+    for made in (centred, rescaled):
+        kinds = {t.dtype.value for t in made.codelet.tensors if t.dtype.bytes == 1}
+        assert kinds <= {"int8"}
+        assert made.codelet.tensor("x").pad is None
+        assert made.codelet.tensor("x").shape[-2:] == (9, 8)
+        assert made.codelet.tensor("w").shape[0] == made.codelet.dim("part").extent == 2
+        assert "zw" not in str(made.codelet.steps[0])
+    assert rescaled.codelet.tensor("y").dtype.value == "int32"
+    assert str(rescaled.codelet.steps[-1]) == "y[n,g,oc,oy,ox] = acc[n,g,oc,oy,ox] + bias[g,oc]"
+
+
+def test_without_abilities_the_layer_stays_as_it_is(tmp_path: Path) -> None:
+    whole = _layer(qlinear_matmul(np.random.default_rng(2), (3, 4), (4, 5)), tmp_path)
+    (only,) = [each for each in forms(whole, ()) if each.form != CENTRED]
+    assert only is whole
+    with pytest.raises(KeyError):
+        form(whole, (), RESCALED)
