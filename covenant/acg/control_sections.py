@@ -141,8 +141,11 @@ class ControlSection(Section):
         None, description="words that execute at once; absent: every word by itself"
     )
     semaphores: list[Name] = Field([], description="counting semaphores, in mask bit order")
-    mnemonics: dict[Name, MnemonicSection] = Field(
-        max_length=MAX_ITEMS, min_length=1, description="instructions by name"
+    mnemonics: dict[UnitName, MnemonicSection] = Field(
+        max_length=MAX_ITEMS,
+        min_length=1,
+        description="instructions by name; `set[0..3]` stands for four, in which `[i]` in the name "
+        "of a field and `=16+i` in a constant count",
     )
     units: dict[UnitName, UnitSection] = Field(
         max_length=MAX_ITEMS, min_length=1, description="launchable units by name"

@@ -83,7 +83,7 @@ Stall = Literal["none", "launch", "write", "barrier"]
 Effect = Literal[
     "write", "write_high", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"
 ]
-Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[\d+\])?$", max_length=64)]
+Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[(\d+|i)\])?$", max_length=64)]
 Defaults = dict[str, object]
 """Keys of a section that are looked at where they end up."""
 CText = Annotated[str, Field(min_length=1, max_length=400)]

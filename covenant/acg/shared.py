@@ -1,4 +1,5 @@
-"""What entries share: `like: <another entry of the table>`, and the `defaults` of a compute node.
+"""What entries share: `like: <another entry of the table>`, the `defaults` of a compute node, and
+instruction forms of one range.
 
 In: the tree of a file with what it extends merged in. Out: the tree in which every entry says all
 of its keys, and findings. A default port or extent goes to capabilities whose statement names it.
@@ -10,14 +11,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from covenant.acg.compose import ADDS, merge
+from covenant.acg.notation import NotationError, parse_range
 from covenant.core.diagnostics import Diagnostic, did_you_mean
-from covenant.core.yaml_source import Tree, YamlScalar, YamlTable
+from covenant.core.yaml_source import Tree, YamlList, YamlScalar, YamlTable
 
 LIKE = "like"
 DEFAULTS = "defaults"
 _NAMED = ("ports", "extents")
 """Keys of `defaults` whose entries go only where a statement names them."""
 _WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_COUNTED = re.compile(r"=(\d{1,20})\s*\+\s*i$", re.ASCII)
 _Change = Callable[[YamlTable], YamlTable]
 
 
@@ -41,7 +44,8 @@ class _Sharing:
 
     def control(self, section: YamlTable) -> YamlTable:
         """The control section."""
-        return _at(_at(section, "mnemonics", self.alike), "units", self.alike)
+        section = _at(_at(section, "mnemonics", self.alike), "units", self.alike)
+        return _at(section, "mnemonics", _numbered)
 
     def node(self, node: YamlTable) -> YamlTable:
         """A compute node: its records, and its capabilities with the defaults."""
@@ -115,6 +119,45 @@ class _Sharing:
                 key = YamlScalar(stem, stem, key.span)
             entries.append((key, self.without_additions(value)))
         return YamlTable(tuple(entries), tree.span)
+
+
+def _numbered(forms: YamlTable) -> YamlTable:
+    """Instruction forms with every range such as `set[0..3]` written out: in form 2, a field
+    `bound[i]` is `bound[2]`, and a constant `=16+i` is `=18`."""
+    entries: list[tuple[YamlScalar, Tree]] = []
+    for key, form in forms.entries:
+        found = _range(key.text)
+        if found is None:
+            entries.append((key, form))
+            continue
+        stem, first, last = found
+        for number in range(first, last + 1):
+            name = f"{stem}{number}"
+            entries.append((YamlScalar(name, name, key.span), _with_number(form, number)))
+    return YamlTable(tuple(entries), forms.span)
+
+
+def _range(name: str) -> tuple[str, int, int] | None:
+    try:
+        return parse_range(name)
+    except NotationError:
+        return None  # reported where names are checked
+
+
+def _with_number(tree: Tree, number: int) -> Tree:
+    match tree:
+        case YamlScalar(str()):
+            text = tree.text.replace("[i]", f"[{number}]")
+            text = _COUNTED.sub(lambda found: f"={int(found[1]) + number}", text)
+            return YamlScalar(text, text, tree.span)
+        case YamlTable(entries):
+            pairs = ((_with_number(k, number), _with_number(v, number)) for k, v in entries)
+            kept = tuple((k, v) for k, v in pairs if isinstance(k, YamlScalar))
+            return YamlTable(kept, tree.span)
+        case YamlList(items):
+            return YamlList(tuple(_with_number(item, number) for item in items), tree.span)
+        case _:
+            return tree
 
 
 def _fault(

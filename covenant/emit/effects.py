@@ -6,7 +6,6 @@ must come behind another. Only for machines that execute in program order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg
@@ -25,10 +24,10 @@ from covenant.emit.units import read_unit
 _NOTHING = Touched((), ())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Effect:
     """unit: whose registers it writes (`sets`) or which it `launches`; alone: nothing may move
-    across it; touched: by its launch."""
+    across it; touched: by its launch. Equal ones are shared: pairs are known by identity."""
 
     unit: str
     sets: frozenset[str] = frozenset()
@@ -61,14 +60,16 @@ class Effects:
         self._registers = {
             u.name: {r.quantity: r.reset for r in u.registers} for u in acg.control.units
         }
-        self._known: dict[tuple[str, tuple[int, ...]], Touched] = {}
+        self._writes: dict[tuple[str, frozenset[str]], Effect] = {}
+        self._launches: dict[tuple[str, frozenset[str], tuple[int, ...]], Effect] = {}
+        self._alone = Effect("", alone=True)
 
     def of(self, operation: Operation) -> Effect:
         """The effect of the next operation."""
         if not isinstance(operation, Write | WriteHigh | Launch | Instruction) or (
             not operation.unit
         ):
-            return Effect("", alone=True)
+            return self._alone
         unit = operation.unit
         registers = self._registers[unit]
         sets: set[str] = set()
@@ -79,13 +80,12 @@ class Effects:
             elif isinstance(step, WriteHigh):
                 registers[step.register] = step.over(registers[step.register])
                 sets.add(step.register)
+        written = frozenset(sets)
         if not started_unit(operation):
-            return Effect(unit, frozenset(sets))
-        return Effect(unit, frozenset(sets), True, False, self._touched(unit, registers))
-
-    def _touched(self, unit: str, registers: Mapping[str, int]) -> Touched:
-        key = (unit, tuple(registers.values()))
-        found = self._known.get(key)
+            return self._writes.setdefault((unit, written), Effect(unit, written))
+        key = (unit, written, tuple(registers.values()))
+        found = self._launches.get(key)
         if found is None:
-            found = self._known[key] = touched(self._units[unit], registers)
+            ranges = touched(self._units[unit], registers)
+            found = self._launches[key] = Effect(unit, written, True, False, ranges)
         return found

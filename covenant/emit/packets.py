@@ -58,6 +58,7 @@ class _Packer:
         self._packet = control.packet
         self._effects = Effects(acg)
         self._legal: dict[tuple[tuple[str, str], ...], bool] = {}
+        self._pairs: dict[tuple[Effect, Effect], tuple[bool, bool]] = {}
 
     def packets(self, operations: Sequence[Operation]) -> Iterator[Operation]:
         """Operations, several in a packet, in the order of execution."""
@@ -81,11 +82,20 @@ class _Packer:
         effect = self._effects.of(operation)
         entry = _Entry(operation, form_of(operation, self._control), effect)
         for other in window:
-            if effect.must_see(other.effect):
+            sees, follows = self._dependence(effect, other.effect)
+            if sees:
                 entry.sees.append(other)
-            elif effect.must_follow(other.effect):
+            elif follows:
                 entry.follows.append(other)
         return entry
+
+    def _dependence(self, effect: Effect, earlier: Effect) -> tuple[bool, bool]:
+        """Whether one must see or follow an earlier one; programs repeat the same pairs."""
+        key = (effect, earlier)
+        found = self._pairs.get(key)
+        if found is None:
+            found = self._pairs[key] = (effect.must_see(earlier), effect.must_follow(earlier))
+        return found
 
     def _chosen(self, window: Sequence[_Entry], number: int) -> tuple[Operation, ...]:
         """Operations of the next packet, in program order; at least the first that waits."""

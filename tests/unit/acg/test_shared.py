@@ -173,3 +173,34 @@ def test_shipped_files_keep_to_the_lengths_that_they_promise(name: str) -> None:
     path = Path(read_architecture(name).file)
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= (20 if "\nextends:" in text else 200)
+
+
+_WRITES = "effect: write, unit: gemm"
+_RANGE = f"""
+control:
+  mnemonics:
+    set_a[0..1]:
+      {{{_WRITES}, fields: {{op: "63:60=8+i", "a.bound[i]": "31:16", "a.stride[i]": "15:0"}}}}
+"""
+_WRITTEN_OUT = f"""
+control:
+  mnemonics:
+    set_a0: {{{_WRITES}, fields: {{op: "63:60=8", "a.bound[0]": "31:16", "a.stride[0]": "15:0"}}}}
+    set_a1: {{{_WRITES}, fields: {{op: "63:60=9", "a.bound[1]": "31:16", "a.stride[1]": "15:0"}}}}
+"""
+
+
+def test_forms_of_a_range_are_those_written_out(tmp_path: Path) -> None:
+    """Compared by what is said of them: this machine cannot use them, but for the same reasons."""
+    short, long = (_fault(tmp_path, text) for text in (_RANGE, _WRITTEN_OUT))
+    found, expected = (
+        [line.partition("error")[2] for line in text.splitlines() if "error[" in line]
+        for text in (short, long)
+    )
+    assert found == expected
+    assert any("set_a1" in line for line in found)
+
+
+def test_a_range_that_is_none_is_found(tmp_path: Path) -> None:
+    message = _fault(tmp_path, _RANGE.replace("0..1", "1..0"))
+    assert "range 1..0 is empty" in message
