@@ -1,8 +1,9 @@
 """Measure the cluster on RTL beside SNAX's figures, the bound and the goal.
 
 Tables: A GEMM already in the L1, B GEMM from and to DRAM, D layers of networks against the
-roofline, E prediction against RTL, F what each mechanism is worth: one left out at a time. Every
-output element is compared with the integer reference in the same run; exit code 7 when any differs.
+roofline, E prediction against RTL, F what each mechanism is worth: one left out at a time, V
+depthwise convolutions, pools, sums and tables against the bound of the vector node. Every output
+element is compared with the integer reference in the same run; exit code 7 when any differs.
 Progress goes to stderr.
 """
 
@@ -25,9 +26,9 @@ from covenant.core.diagnostics import CovenantError, ExitCode
 from covenant.sim.cluster import dram_timing
 from covenant.sim.machine import open_machine
 from measure import Measurement, Setup, resident, streamed
-from tables import table_a, table_b, table_d, table_e
+from tables import table_a, table_b, table_d, table_e, table_v
 from text import document_text
-from workloads import LAYERS, QUICK, RESIDENT, STREAMED, Workload
+from workloads import LAYERS, QUICK, RESIDENT, STREAMED, VECTOR_LAYERS, Workload
 
 SCHEMA_VERSION = 1
 
@@ -37,6 +38,7 @@ _TABLES: dict[str, Callable[[dict[str, Measurement]], Any]] = {
     "D": table_d,
     "E": table_e,
     "F": table_f,
+    "V": table_v,
 }
 
 _Measure = Callable[[Workload, Setup], Measurement]
@@ -114,6 +116,8 @@ def _all_tasks(names: list[str], setup: Setup) -> Iterator[_Task]:
         yield from ((streamed, row.workload, setup) for row in STREAMED)
     if "D" in names or "E" in names:
         yield from ((streamed, workload, setup) for workload in LAYERS)
+    if "V" in names:
+        yield from ((streamed, workload, setup) for workload in VECTOR_LAYERS)
     if "F" in names:
         for variant in variants(setup):
             for workload in filter(None, map(variant.workload, ablated())):

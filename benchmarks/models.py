@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from workloads import Conv, Gemm, Workload
+from workloads import Conv, Depthwise, Elementwise, Gemm, Pool, Workload
 
 Array = NDArray[Any]
 
@@ -30,8 +30,12 @@ def write_model(workload: Workload, folder: Path, *, symmetric: bool = False) ->
     match workload.shape:
         case Gemm():
             model = _gemm(workload.name, workload.shape, generator, symmetric)
-        case Conv():
+        case Conv() | Depthwise():
             model = _conv(workload.name, workload.shape, generator, symmetric)
+        case Pool():
+            model = _pool(workload.name, workload.shape)
+        case Elementwise():
+            model = _elementwise(workload.name, workload.shape)
     path = folder / f"{workload.name}.onnx"
     onnx.save(model, path)
     return path
@@ -61,29 +65,63 @@ def _gemm(
 
 
 def _conv(
-    name: str, shape: Conv, generator: np.random.Generator, symmetric: bool
+    name: str, shape: Conv | Depthwise, generator: np.random.Generator, symmetric: bool
 ) -> onnx.ModelProto:
     """Weights with a scale per output channel, uint8 activations, as quantisers make them."""
-    depth = shape.channels * shape.kernel**2
+    groups, count = (1, shape.filters) if isinstance(shape, Conv) else (shape.channels,) * 2
+    depth = shape.channels // groups * shape.kernel**2
     out = (shape.size + 2 * shape.padding - shape.kernel) // shape.stride + 1
-    scales = generator.uniform(0.5, 1.5, shape.filters).astype(np.float32) * _W_SCALE
-    filters = (shape.filters, shape.channels, shape.kernel, shape.kernel)
+    scales = generator.uniform(0.5, 1.5, count).astype(np.float32) * _W_SCALE
+    filters = (count, shape.channels // groups, shape.kernel, shape.kernel)
     stored: dict[str, Array] = {
         "x_scale": np.asarray(_X_SCALE),
         "x_zero": np.asarray(np.int8(0) if symmetric else np.uint8(120)),
         "w": _weights(generator, filters),
         "w_scale": np.asarray(_W_SCALE) if symmetric else scales,
-        "w_zero": np.asarray(np.int8(0)) if symmetric else np.zeros(shape.filters, np.int8),
+        "w_zero": np.asarray(np.int8(0)) if symmetric else np.zeros(count, np.int8),
         "y_scale": _result_scale(depth),
         "y_zero": np.asarray(np.int8(0) if symmetric else np.uint8(128)),
-        "bias": generator.integers(-5000, 5000, shape.filters).astype(np.int32),
+        "bias": generator.integers(-5000, 5000, count).astype(np.int32),
     }
     order = ["x", *list(stored)]
     dtype = "int8" if symmetric else "uint8"
     inputs = {"x": (dtype, (1, shape.channels, shape.size, shape.size))}
-    y = (dtype, (1, shape.filters, out, out))
-    attributes = {"strides": [shape.stride] * 2, "pads": [shape.padding] * 4}
+    y = (dtype, (1, count, out, out))
+    attributes = {"strides": [shape.stride] * 2, "pads": [shape.padding] * 4, "group": groups}
     return _model(name, "QLinearConv", order, inputs, stored, y, **attributes)
+
+
+def _pool(name: str, shape: Pool) -> onnx.ModelProto:
+    inputs = {"x": ("uint8", (1, shape.channels, shape.size, shape.size))}
+    if shape.whole:
+        y = ("uint8", (1, shape.channels, 1, 1))
+        stored = _scaled("x", 120) | _scaled("y", 128)
+        order = ["x", *stored]
+        return _model(name, "com.microsoft.QLinearGlobalAveragePool", order, inputs, stored, y)
+    out = (shape.size + 2 * shape.padding - shape.kernel) // shape.stride + 1
+    y = ("uint8", (1, shape.channels, out, out))
+    attributes = {
+        "kernel_shape": [shape.kernel] * 2,
+        "strides": [shape.stride] * 2,
+        "pads": [shape.padding] * 4,
+    }
+    return _model(name, "MaxPool", ["x"], inputs, {}, y, **attributes)
+
+
+def _elementwise(name: str, shape: Elementwise) -> onnx.ModelProto:
+    y = ("uint8", shape.shape)
+    if shape.operands == 1:
+        stored = _scaled("a", 120) | _scaled("y", 0)
+        order = ["a", *stored]
+        return _model(name, "com.microsoft.QLinearSigmoid", order, {"a": y}, stored, y)
+    stored = _scaled("a", 120) | _scaled("b", 131) | _scaled("y", 128)
+    order = ["a", "a_scale", "a_zero", "b", "b_scale", "b_zero", "y_scale", "y_zero"]
+    return _model(name, "com.microsoft.QLinearAdd", order, {"a": y, "b": y}, stored, y)
+
+
+def _scaled(name: str, zero: int) -> dict[str, Array]:
+    """Scale and zero point of a uint8 tensor."""
+    return {f"{name}_scale": np.asarray(_X_SCALE), f"{name}_zero": np.asarray(np.uint8(zero))}
 
 
 def _weights(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -104,11 +142,16 @@ def _model(
     y: tuple[str, tuple[int, ...]],
     **attributes: Any,
 ) -> onnx.ModelProto:
+    """Model of one node; `op_type` with its domain, if it has one."""
+    domain, _, op = op_type.rpartition(".")
     graph = helper.make_graph(
-        [helper.make_node(op_type, order, ["y"], name=name, **attributes)],
+        [helper.make_node(op, order, ["y"], name=name, domain=domain or None, **attributes)],
         name,
         [helper.make_tensor_value_info(n, _DTYPES[d], s) for n, (d, s) in inputs.items()],
         [helper.make_tensor_value_info("y", _DTYPES[y[0]], y[1])],
         [numpy_helper.from_array(np.asarray(value), key) for key, value in stored.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    opsets = [
+        helper.make_opsetid(d, v) for d, v in {"": 17, domain: 17 if not domain else 1}.items()
+    ]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9)

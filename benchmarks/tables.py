@@ -1,4 +1,4 @@
-"""Tables A, B, D and E: measurements beside SNAX's figures, the bound and the goal.
+"""Tables A, B, D, E and V: measurements beside SNAX's figures, the bound and the goal.
 
 In: measurements by workload name. Out: JSON-ready dicts, from which the text is drawn, so that both
 say the same. Ratios are fractions of 1.
@@ -11,7 +11,7 @@ from statistics import geometric_mean
 from typing import Any
 
 from measure import Measurement
-from workloads import LAYERS, RESIDENT, STREAMED
+from workloads import LAYERS, RESIDENT, STREAMED, VECTOR_LAYERS
 
 CAUSES = ("starved_a", "starved_b", "starved_c", "starved_p", "blocked_y", "config_wait")
 """Counters of cycles without an array step; with `busy` they add up to all cycles."""
@@ -92,6 +92,15 @@ def table_e(found: Found) -> dict[str, Any]:
         "within_goal": sum(e <= WORST_ERROR_GOAL for e in errors),
         "goal": {"worst_error": WORST_ERROR_GOAL, "mean_error": MEAN_ERROR_GOAL},
     }
+
+
+def table_v(found: Found) -> list[Row]:
+    """Layers of the vector node against their own bound, with what was predicted."""
+    measured = [found[w.name] for w in VECTOR_LAYERS if w.name in found]
+    return [
+        _row(m) | ({"error": m.error} if m.error else {"prediction": round(m.prediction_error, 6)})
+        for m in measured
+    ]
 
 
 def _met(measurement: Measurement, reached: bool) -> bool:

@@ -172,6 +172,25 @@ def _table_f(rows: list[dict[str, Any]]) -> str:
     return _draw("F. Cycles, and times as many without one of the mechanisms", columns, cells)
 
 
+def _table_v(rows: list[dict[str, Any]]) -> str:
+    columns = ("layer", "operations", "cycles", "roofline", "of", "util", "predicted", "bound by")
+    cells = [
+        (
+            r["name"],
+            _count(r["macs"]),
+            _count(r["cycles"]),
+            _count(r["roofline_cycles"]),
+            r["roofline"],
+            f"{r['utilization']:.1%}",
+            f"{r['prediction']:+.2%}",
+            r["bound_by"],
+        )
+        for r in rows
+        if "cycles" in r
+    ]
+    return _draw("V. Layers of the vector node against its own lanes and the DRAM", columns, cells)
+
+
 def _factor(value: float | None) -> str:
     return f"{value:.3f}" if value else "–"
 
@@ -182,6 +201,7 @@ _DRAWN: dict[str, Callable[[Any], str]] = {
     "D": _table_d,
     "E": _table_e,
     "F": _table_f,
+    "V": _table_v,
 }
 
 

@@ -36,12 +36,58 @@ class Conv:
 
 
 @dataclass(frozen=True, slots=True)
+class Depthwise:
+    """Square convolution of each of `channels` maps of size*size by itself, requantised."""
+
+    channels: int
+    size: int
+    kernel: int = 3
+    stride: int = 1
+
+    @property
+    def padding(self) -> int:
+        """The output has size / stride rows."""
+        return self.kernel // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Largest of every kernel*kernel window of `channels` maps, or the mean of whole maps."""
+
+    channels: int
+    size: int
+    kernel: int = 0
+    stride: int = 1
+
+    @property
+    def whole(self) -> bool:
+        """The mean of every map."""
+        return self.kernel == 0
+
+    @property
+    def padding(self) -> int:
+        """The output has size / stride rows."""
+        return (self.kernel - 1) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """Sum of two tensors, both scaled and requantised, or a function of one through a table."""
+
+    shape: tuple[int, ...]
+    operands: int = 2
+
+
+Shape = Gemm | Conv | Depthwise | Pool | Elementwise
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A shape with its name and the network or benchmark it comes from."""
 
     name: str
     network: str
-    shape: Gemm | Conv
+    shape: Shape
 
 
 # --- A: GEMM already in the L1 --------------------------------------------------------------------
@@ -202,6 +248,50 @@ LAYERS: tuple[Workload, ...] = tuple(
         ("mbv2", "MobileNetV2 1x1", _mobilenetv2()),
         ("bert", "BERT-base", _BERT_BASE),
         ("vit", "ViT-B", _VIT_B),
+    )
+    for name, shape in layers
+)
+
+# --- V: layers of the vector node -----------------------------------------------------------------
+
+
+def _mobilenetv2_depthwise() -> list[tuple[str, Depthwise]]:
+    """The 3x3 convolutions of all blocks, every shape once."""
+    shapes: list[Depthwise] = []
+    channels, size = 32, 112
+    for expansion, filters, blocks, first_stride in _MOBILENETV2:
+        for block in range(blocks):
+            stride = first_stride if block == 0 else 1
+            shapes.append(Depthwise(channels * expansion, size, 3, stride))
+            size, channels = size // stride, filters
+    return [
+        (f"dw_{s.channels}_at_{s.size}{'s2' if s.stride == 2 else ''}", s)
+        for s in dict.fromkeys(shapes)
+    ]
+
+
+_RESNET_VECTOR = (
+    # He et al., table 1 (18 layers): the pool after conv1, the sum of every stage, the last pool
+    ("max_pool", Pool(64, 112, 3, 2)),
+    ("l1_add", Elementwise((1, 64, 56, 56))),
+    ("l2_add", Elementwise((1, 128, 28, 28))),
+    ("l3_add", Elementwise((1, 256, 14, 14))),
+    ("l4_add", Elementwise((1, 512, 7, 7))),
+    ("average_pool", Pool(512, 7)),
+)
+
+_BERT_VECTOR = (
+    # Devlin et al., BERT-base, sequence length 128: residual, activation between ffn1 and ffn2
+    ("add", Elementwise((128, 768))),
+    ("activation", Elementwise((128, 3072), operands=1)),
+)
+
+VECTOR_LAYERS: tuple[Workload, ...] = tuple(
+    Workload(f"{short}_{name}", network, shape)
+    for short, network, layers in (
+        ("mbv2", "MobileNetV2 3x3", _mobilenetv2_depthwise()),
+        ("r18", "ResNet-18", _RESNET_VECTOR),
+        ("bert", "BERT-base", _BERT_VECTOR),
     )
     for name, shape in layers
 )

@@ -64,6 +64,8 @@ def shared_banks(space: Space, nest: Nest, partial: int, jobs: Jobs) -> Iterator
     )
     yield _undivided(case, raw + nest.words(others))
     groups = space.memory.banks // space.memory.views[-1]
+    if 1 < len(readers) <= space.machine.pace:
+        yield from _in_turns(case, groups)
     for factors in itertools.product((1, 2, 4), repeat=2 * len(readers)):
         shares = list(zip(factors[::2], factors[1::2], strict=True))
         wides = [w * _span(space, o) for o, (w, _) in zip(readers, shares, strict=True)]
@@ -179,8 +181,40 @@ def _division(
         lost = lost + _met(case, operand, banks, met)
         if _meeting(space, operand, banks) > 1:
             lost = lost + jobs.uneven
-    busy = none if host else -(-12 * case.guests // (5 * memory.views[-1]))
+    busy = none if host else _busy(case, end, left)
     return Division(np.where(fits, lost, FAR), pressed, busy)
+
+
+def _busy(case: _Case, first: int, left: int) -> Column:
+    """What the banks of the others take: all groups from `first` when a view has them together."""
+    together = left in (1, 2, 4, 8, 16) and first % left == 0
+    banks = case.space.memory.views[-1] * (left if together else 1)
+    return -(-12 * case.guests // (5 * banks))
+
+
+def _in_turns(case: _Case, groups: int) -> Iterator[Division]:
+    """Operands read one after another: first copies of all together in one half of their groups,
+    second copies in the other, everything else behind them."""
+    memory = case.space.memory
+    span = max(_span(case.space, o) for o in case.readers)
+    left = groups - 2 * span
+    if left <= 0:
+        return
+    group = memory.size_bytes // groups
+    fits = (case.rest <= left * group) & (case.room <= memory.size_bytes)
+    together = np.zeros_like(case.rest)
+    lost = np.zeros_like(case.rest)
+    for operand in case.readers:
+        own = case.nest[operand.port]
+        fits &= own["copies"] == 2
+        together = together + own["size"]
+        banks = span * memory.views[-1]
+        lost = lost + _met(case, operand, banks, np.zeros_like(case.rest))
+        if _meeting(case.space, operand, banks) > 1:
+            lost = lost + case.jobs.uneven
+    fits &= together <= span * group
+    none = np.zeros_like(case.rest)
+    yield Division(np.where(fits, lost, FAR), none, _busy(case, 2 * span, left))
 
 
 def _met(case: _Case, operand: Operand, banks: int, accesses: Column) -> Column:

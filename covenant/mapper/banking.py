@@ -68,11 +68,14 @@ class Plan:
     """A division of the memory: first group and number of groups of the finest view for every
     reader, and for all other buffers together under the key "". No entries: everything shares all
     banks. `host`: the reader behind whose last copy the other buffers lie, "" when they have groups
-    of their own. `spans`: groups that the words of a reader interleave over."""
+    of their own. `spans`: groups that the words of a reader interleave over. turns: readers that
+    the node takes one after another lie in the same groups, the first copies of all in one half and
+    the second ones in the other."""
 
     groups: Map[str, tuple[int, int]]
     host: str = ""
     spans: Map[str, int] = field(default_factory=dict)
+    turns: bool = False
 
     @property
     def shared(self) -> bool:
@@ -96,16 +99,21 @@ def group_count(memory: Memory) -> int:
     return memory.banks // memory.views[-1]
 
 
-def plans(memory: Memory, operands: Sequence[Operand]) -> tuple[Plan, ...]:
+def plans(memory: Memory, operands: Sequence[Operand], pace: int) -> tuple[Plan, ...]:
     """All banks shared; then every division that leaves a group to the other buffers, or lets them
-    share the last banks of a reader whose copies are apart or whose beats leave banks to spare."""
+    share the last banks of a reader whose copies are apart or whose beats leave banks to spare; one
+    for readers that take turns. pace: cycles per result where nothing is reduced, else 0."""
     found = [Plan({})]
     count = group_count(memory)
     needed = {o.port: _span(memory, o) for o in readers(operands)}
+    span = max(needed.values(), default=0)
+    if 1 < len(needed) <= pace and 2 * span < count:
+        groups = dict.fromkeys(needed, (0, 2 * span)) | {"": (2 * span, count - 2 * span)}
+        found.append(Plan(groups, spans=dict.fromkeys(needed, span), turns=True))
     choices = [list(_shares(needed[name], count)) for name in needed]
     for chosen in itertools.product(*choices):
         shares = dict(zip(needed, chosen, strict=True))
-        groups: dict[str, tuple[int, int]] = {}
+        groups = {}
         start = 0
         # The widest first: all start aligned.
         for name in sorted(needed, key=lambda name: -shares[name][0]):
@@ -298,6 +306,21 @@ def copy_limit(plan: Plan, port: str, group_words: int, copies: int) -> int:
     return count * group_words // copies
 
 
+def turns_limit(plan: Plan, group_words: int) -> int:
+    """Words that a copy of every reader may have together where they take turns."""
+    return group_words * max(plan.spans.values())
+
+
+def guest_view(memory: Memory, plan: Plan) -> tuple[int, int]:
+    """Where buffers with groups of their own lie: banks that they interleave over, all of theirs
+    where a view has them side by side; and the byte address of their first group."""
+    first, count = plan.groups[""]
+    wide = count if count & (count - 1) == 0 and first % count == 0 else 1
+    banks = wide * memory.views[-1]
+    group = memory.size_bytes // group_count(memory)
+    return banks, memory.size_bytes * memory.views.index(banks) + first * group
+
+
 def guest_limit(plan: Plan, group_words: int) -> int:
     """Words for the buffers of others, of which a host's copies in the same banks must be taken
     off."""
@@ -311,8 +334,11 @@ def collides(plan: Plan, port: str) -> bool:
     return not plan.apart(port)
 
 
-def copy_starts(plan: Plan, port: str, group_bytes: int, copies: int, size: int) -> tuple[int, ...]:
-    """Offsets of a reader's copies inside the view of its groups."""
+def copy_starts(
+    plan: Plan, port: str, group_bytes: int, copies: int, size: int, behind: int = 0
+) -> tuple[int, ...]:
+    """Offsets of a reader's copies inside the view of its groups; behind: bytes of a copy of those
+    before it that it takes turns with."""
     first, count = plan.groups[port]
     step = count // 2 * group_bytes if plan.apart(port) else size
-    return tuple(first * group_bytes + i * step for i in range(copies))
+    return tuple(first * group_bytes + behind + i * step for i in range(copies))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 
-from covenant.mapper.banking import Plan, copy_starts, group_count, reader_base
+from covenant.mapper.banking import Plan, copy_starts, group_count, guest_view, reader_base
 from covenant.mapper.mapping import (
     Goal,
     Layout,
@@ -216,14 +216,17 @@ def addresses_of(
     others one after another behind them."""
     memory = space.memory
     group = memory.size_bytes // group_count(memory)
-    base = 0 if plan.shared else memory.size_bytes * (len(memory.views) - 1)
-    start = 0 if plan.shared or plan.host else plan.groups[""][0] * group
+    base = start = behind = 0
+    if not plan.shared and not plan.host:
+        base, start = divmod(guest_view(memory, plan)[1], memory.size_bytes)
+        base *= memory.size_bytes
     others = [(port, copies, size) for port, copies, size in buffers if port not in plan.groups]
     placed: dict[str, tuple[int, ...]] = {}
     limit = memory.size_bytes
     for port, copies, size in buffers:
         if port in plan.groups:
-            starts = copy_starts(plan, port, group, copies, size)
+            starts = copy_starts(plan, port, group, copies, size, behind)
+            behind += round_up(size, memory.word_bytes) if plan.turns else 0
             view = reader_base(memory, plan, port)
             placed[port] = tuple(view + at for at in starts)
             if port == plan.host:

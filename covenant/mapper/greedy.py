@@ -16,6 +16,7 @@ from covenant.mapper.banking import (
     copy_limit,
     group_count,
     guest_limit,
+    turns_limit,
 )
 from covenant.mapper.cost import Moves, ends, longest_paths
 from covenant.mapper.extract import Choice
@@ -177,6 +178,12 @@ class _Descent:
         """Whether all copies fit what a plan gives them."""
         for port in (p for p in plan.groups if p):
             if sizes[port] > copy_limit(plan, port, group, copies[port]):
+                return False
+        if plan.turns:
+            taken = [p for p in plan.groups if p]
+            if any(copies[p] != 2 for p in taken):
+                return False
+            if sum(sizes[p] for p in taken) > turns_limit(plan, group):
                 return False
         others = sum(s * copies[p] for p, s in sizes.items() if p not in plan.groups)
         if plan.host:

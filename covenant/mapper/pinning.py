@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import assert_never
 
-from covenant.mapper.banking import Plan, reader_base
+from covenant.mapper.banking import Plan, guest_view, reader_base, turns_limit
 from covenant.mapper.constraints.placement import Residency
 from covenant.mapper.model import Model
 from covenant.mapper.pins import (
@@ -121,17 +121,18 @@ def _plans(model: Model, allowed: Sequence[bool]) -> None:
 
 def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
     """Whether a plan leaves the pinned addresses to the operand: the first copy of a reader starts
-    its groups, other buffers lie where the plan leaves room for them."""
+    its groups, of those that take turns lies in the first half of theirs; other buffers lie where
+    the plan leaves room for them."""
     memory = model.space.memory
     group = memory.size_bytes // (memory.banks // memory.views[-1])
-    last = memory.size_bytes * (len(memory.views) - 1)
     for residency in _of(model, pin.operand, pin.memory):
         if residency.site.memory.name != memory.name:
             continue
         port = residency.site.operand.port
         if port in plan.groups:
             start = reader_base(memory, plan, port) + plan.groups[port][0] * group
-            if pin.addresses[0] != start:
+            room = turns_limit(plan, group) if plan.turns else 1
+            if not start <= pin.addresses[0] < start + room:
                 return False
             continue
         low, high = 0, memory.size_bytes
@@ -140,7 +141,8 @@ def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
             base = reader_base(memory, plan, plan.host)
             low, high = base + first * group, base + (first + count) * group
         elif not plan.shared:
-            low, high = last + plan.groups[""][0] * group, last + memory.size_bytes
+            _, low = guest_view(memory, plan)
+            high = low + plan.groups[""][1] * group
         if not all(low <= address < high for address in pin.addresses):
             return False
     return True

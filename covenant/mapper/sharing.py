@@ -18,6 +18,7 @@ from covenant.mapper.banking import (
     Plan,
     Work,
     collides,
+    guest_view,
     reader_banks,
     reader_loss,
     readers,
@@ -78,9 +79,18 @@ def disturb(memory: Memory, operands: Sequence[Operand], pace: int) -> tuple[int
     return (words, DISTURBED * pace * memory.banks) if pace else (0, 1)
 
 
-def busy_cycles(memory: Memory, accesses: int) -> int:
-    """Cycles in which the finest group of banks serves accesses."""
-    return -(-accesses * CROWD[0] // (CROWD[1] * memory.views[-1]))
+def busy_cycles(banks: int, accesses: int) -> int:
+    """Cycles in which so many banks serve accesses."""
+    return -(-accesses * CROWD[0] // (CROWD[1] * banks))
+
+
+def _meet(copies: Sequence[Sequence[frozenset[int]]], pace: int) -> bool:
+    """Whether readers meet in banks: two at a time, or where a node takes them in turn and loads
+    one copy while it reads the other, copies of different turns."""
+    if 1 < len(copies) <= pace and {len(c) for c in copies} == {2}:
+        first, second = (frozenset().union(*turn) for turn in zip(*copies, strict=True))
+        return bool(first & second)
+    return any(a & b for x, y in itertools.combinations(copies, 2) for a in x for b in y)
 
 
 def sharing(
@@ -98,8 +108,7 @@ def sharing(
     names = {o.port for o in found}
     raw = {p.port for p in placements if p.role is Role.PARTIAL}
     guests = [(p, b) for p, copies in banks.items() if p not in names for b in copies]
-    met = any(a & b for x, y in itertools.combinations(used, 2) for a in x for b in y)
-    if met or any(
+    if _meet(used, work.pace) or any(
         a < memory.size_bytes for p in placements if p.port in names for a in p.addresses
     ):
         return _all_shared(memory, operands, work, words)
@@ -119,7 +128,7 @@ def sharing(
     if guests and not hosted:
         ports = {p for p, _ in guests}
         accesses = 2 * sum(words[p] * (PARTIAL_WEIGHT if p in raw else 1) for p in ports)
-        busy = busy_cycles(memory, accesses)
+        busy = busy_cycles(min(_width(memory, placements, p) for p in ports), accesses)
     return Sharing(lost, max(pressed), busy)
 
 
@@ -146,7 +155,7 @@ def planned(
             numerator, denominator = press(memory, (operand,), banks, work.pace)
             pressed.append(-(-work.cycles * numerator // denominator))
         lost += reader_loss(memory, operand, banks, work, accesses)
-    busy = 0 if plan.host or not others else busy_cycles(memory, guests)
+    busy = 0 if plan.host or not others else busy_cycles(guest_view(memory, plan)[0], guests)
     return Sharing(lost, max(pressed), busy)
 
 

@@ -141,7 +141,9 @@ class Space:
     def plans(self) -> tuple[Plan, ...]:
         """Divisions of the banks among the buffers; a memory of one bank serves all at its stated
         bandwidth."""
-        return plans(self.memory, self.banked) if self.memory.banks > 1 else (Plan({}),)
+        if self.memory.banks == 1:
+            return (Plan({}),)
+        return plans(self.memory, self.banked, self.machine.pace)
 
     @cached_property
     def crowding(self) -> int:

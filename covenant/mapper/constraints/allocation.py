@@ -19,11 +19,13 @@ from covenant.mapper.banking import (
     crowding,
     group_count,
     guest_limit,
+    guest_view,
     reader_banks,
     readers,
     served,
     shared_loss,
     shared_rates,
+    turns_limit,
 )
 from covenant.mapper.constraints.placement import Residency
 from covenant.mapper.constraints.product import bounds, total
@@ -83,7 +85,8 @@ def add_allocation(
         guests = _guest_words(space, tiling, residencies, plan)
         if not plan.host and guests:
             served = CROWD[0] * 2 * total(guests)
-            model.add(CROWD[1] * space.memory.views[-1] * busy >= served).only_enforce_if(selected)
+            banks, _ = guest_view(space.memory, plan)
+            model.add(CROWD[1] * banks * busy >= served).only_enforce_if(selected)
     for operand in readers(space.banked):
         losses += _reader_losses(model, space, tiling, residencies, double, operand, chosen)
         for plan, selected in zip(space.plans, chosen, strict=True):
@@ -279,6 +282,11 @@ def _add_plan(
         size = residencies[port].size
         model.add(size <= copy_limit(plan, port, words, 1)).only_enforce_if(selected)
         model.add(size <= copy_limit(plan, port, words, 2)).only_enforce_if(selected, double[port])
+    if plan.turns:
+        taken = [p for p in plan.groups if p]
+        model.add_bool_and(double[p] for p in taken).only_enforce_if(selected)
+        sizes = total(residencies[p].size for p in taken)
+        model.add(sizes <= turns_limit(plan, words)).only_enforce_if(selected)
     others = total(r for p, r in room.items() if p not in plan.groups)
     if plan.host and plan.apart(plan.host):
         model.add_implication(selected, double[plan.host])
