@@ -24,6 +24,7 @@ from covenant.emit.ordered import Ordered
 from covenant.emit.packets import pack
 from covenant.emit.plan import DramPlan, plan
 from covenant.emit.program import Halt, Instruction, Invocation, Operation, Program, annotated
+from covenant.emit.refills import without_refills
 from covenant.emit.signalled import Signalled, check_form, credits_of
 from covenant.mapper.mapping import Mapping
 
@@ -41,7 +42,8 @@ def lower(
     if control.in_order:
         made = _ordered(mapping, codelet, acg, regions, payloads)
         trips = list(dict.fromkeys(n for n in made.nest.trips if n > 1))
-        return Program(acg.name, codelet.name, _folded(made.blocks(), trips, acg, []))
+        blocks = without_refills(made.blocks(), acg)
+        return Program(acg.name, codelet.name, _folded(blocks, trips, acg, []))
     lowering = _lowering(mapping, codelet, acg, regions)
     trips = [loop.trips for loop in mapping.levels[0].loops]
     first = credits_of(lowering.residents, control)
@@ -119,7 +121,8 @@ def invocations(
 ) -> Iterator[list[Invocation]]:
     """Unrolled invocations, one list per iteration of the loop nest."""
     if control_of(acg).in_order:
-        yield from _ordered(mapping, codelet, acg, regions, payloads).blocks()
+        made = _ordered(mapping, codelet, acg, regions, payloads)
+        yield from without_refills(made.blocks(), acg)
         return
     yield from _lowering(mapping, codelet, acg, regions).blocks()
 

@@ -162,7 +162,10 @@ class Node:
                 reader.end()
         self._drained = now + work.exchange * TICKS
         done = now + work.drain * TICKS
-        if self._writer.key in job.taken:
+        if self._writer.key in job.taken and self._pipeline.drains_ahead:
+            self._agenda.at(self._drained, self._writer.release)
+            self._agenda.at(done, self._writer.queue.finish)
+        elif self._writer.key in job.taken:
             self._agenda.at(done, self._writer.finish)
         else:
             drain = (work.exchange + self._pipeline.offer) * TICKS

@@ -40,6 +40,13 @@ class Pipeline:
             return memory.latency_cycles + 2
         return memory.latency_cycles + capability.startup_cycles
 
+    @property
+    def drains_ahead(self) -> bool:
+        """Whether the results of a launch leave while the next one computes (`drain_cycles` are
+        stages of a pipeline); the writer of the cluster takes one job at a time
+        (cvn_stream_writer)."""
+        return not self.in_family
+
     def drain(self, capability: Capability, exchange: int, *, rounds: bool) -> int:
         """From the end of the last step to the last word written (cvn_post: two more stages in the
         requantisers)."""

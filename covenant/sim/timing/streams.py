@@ -114,5 +114,9 @@ class Writer:
     def finish(self) -> None:
         """The last word of the oldest job is written; the next one is taken."""
         self.queue.finish()
+        self.release()
+
+    def release(self) -> None:
+        """The next job is taken, while words of the one before may be on their way."""
         self._free = True
         self.queue.poke()
