@@ -181,14 +181,12 @@ def _division(
         lost = lost + _met(case, operand, banks, met)
         if _meeting(space, operand, banks) > 1:
             lost = lost + jobs.uneven
-    busy = none if host else _busy(case, end, left)
+    busy = none if host else _busy(case, memory.views[-1])
     return Division(np.where(fits, lost, FAR), pressed, busy)
 
 
-def _busy(case: _Case, first: int, left: int) -> Column:
-    """What the banks of the others take: all groups from `first` when a view has them together."""
-    together = left in (1, 2, 4, 8, 16) and first % left == 0
-    banks = case.space.memory.views[-1] * (left if together else 1)
+def _busy(case: _Case, banks: int) -> Column:
+    """What so many banks of the others take."""
     return -(-12 * case.guests // (5 * banks))
 
 
@@ -202,19 +200,21 @@ def _in_turns(case: _Case, groups: int) -> Iterator[Division]:
         return
     group = memory.size_bytes // groups
     fits = (case.rest <= left * group) & (case.room <= memory.size_bytes)
-    together = np.zeros_like(case.rest)
+    both = np.zeros_like(case.rest)
     lost = np.zeros_like(case.rest)
     for operand in case.readers:
         own = case.nest[operand.port]
         fits &= own["copies"] == 2
-        together = together + own["size"]
+        both = both + own["size"]
         banks = span * memory.views[-1]
         lost = lost + _met(case, operand, banks, np.zeros_like(case.rest))
         if _meeting(case.space, operand, banks) > 1:
             lost = lost + case.jobs.uneven
-    fits &= together <= span * group
+    fits &= both <= span * group
     none = np.zeros_like(case.rest)
-    yield Division(np.where(fits, lost, FAR), none, _busy(case, 2 * span, left))
+    together = left in (1, 2, 4, 8, 16) and 2 * span % left == 0
+    banks = memory.views[-1] * (left if together else 1)
+    yield Division(np.where(fits, lost, FAR), none, _busy(case, banks))
 
 
 def _met(case: _Case, operand: Operand, banks: int, accesses: Column) -> Column:

@@ -312,10 +312,12 @@ def turns_limit(plan: Plan, group_words: int) -> int:
 
 
 def guest_view(memory: Memory, plan: Plan) -> tuple[int, int]:
-    """Where buffers with groups of their own lie: banks that they interleave over, all of theirs
-    where a view has them side by side; and the byte address of their first group."""
+    """Where buffers with groups of their own lie: banks that they interleave over and the byte
+    address of their first group. Beside readers that take turns these are all of theirs where a
+    view has them side by side; an array that reduces would be kept waiting by results that meet
+    what is stored in ever other banks (measured)."""
     first, count = plan.groups[""]
-    wide = count if count & (count - 1) == 0 and first % count == 0 else 1
+    wide = count if plan.turns and count & (count - 1) == 0 and first % count == 0 else 1
     banks = wide * memory.views[-1]
     group = memory.size_bytes // group_count(memory)
     return banks, memory.size_bytes * memory.views.index(banks) + first * group
