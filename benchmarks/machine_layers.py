@@ -91,6 +91,8 @@ def symmetric(text: str) -> str:
         "pad=3": "pad=0",
         " - 3)": " - 0)",
         ", 5), 0, 255)": ", 0), -128, 127)",
+        ", 2), 0, 255)": ", 0), -128, 127)",
+        " - 7\n": " - 0\n",
     }
     for old, new in changes.items():
         text = text.replace(old, new)

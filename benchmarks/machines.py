@@ -1,7 +1,8 @@
 """Every layer kind on every architecture: mapped, lowered, checked, interpreted, compared.
 
 `equal`: the interpreter's outputs are those of the codelet and the program's checker finds nothing.
-`int8`: only without zero points and with one scale for all channels.
+`int8`: only without zero points and with one scale for all channels. `shared`: the processor beside
+the accelerator does a share, which the cycles do not count.
 `mapped`: proven, but there is no program, since the architecture has no instruction set yet. Other
 cells are reasons, printed below the table with their lines. Exit code 7 when outputs differ.
 """
@@ -21,15 +22,18 @@ import numpy as np
 
 from covenant.acg.graph import Acg
 from covenant.acg.reader import read_architecture
-from covenant.codelets.interpret import run
+from covenant.codelets.interpret import finished, run_layer
 from covenant.codelets.ir import Codelet, Role
+from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.parser import parse_codelet
+from covenant.codelets.views import View
 from covenant.core.diagnostics import CovenantError
 from covenant.emit.check import check_image
 from covenant.emit.image import build_image
 from covenant.emit.lower import lower
 from covenant.mapper.cost import evaluate
 from covenant.mapper.mapping import Mapping
+from covenant.mapper.shares import shared
 from covenant.mapper.solve import solve
 from covenant.sim.interpret import Interpreter
 from machine_layers import LAYERS, symmetric
@@ -64,34 +68,47 @@ def cell(acg: Acg, layer: str, time_limit: float) -> Cell:
 
 
 def _cell(acg: Acg, layer: str, text: str, time_limit: float) -> Cell:
-    codelet = parse_codelet(text)
     started = time.process_time()
+    made = shared(_layer(parse_codelet(text)), acg)
+    codelet = made.codelet
+    equal = "equal" if made.whole is None else "equal shared"
     try:
         mapping = solve(codelet, acg, time_limit_seconds=time_limit)
         cycles, proven = evaluate(mapping, codelet, acg).latency, mapping.proof.status.proven
         seconds = round(time.process_time() - started, 2)
         if acg.control is None:
             return Cell(acg.name, layer, "mapped", cycles, proven, 0, seconds)
-        words, why = _executed(codelet, mapping, acg)
+        words, why = _executed(made, mapping, acg)
     except CovenantError as error:
         return Cell(acg.name, layer, error.diagnostics[0].code, reason=_reason(error))
-    return Cell(acg.name, layer, "differs" if why else "equal", cycles, proven, words, seconds, why)
+    return Cell(acg.name, layer, "differs" if why else equal, cycles, proven, words, seconds, why)
 
 
-def _executed(codelet: Codelet, mapping: Mapping, acg: Acg) -> tuple[int, str]:
-    """Words of the program, and how its results differ from the codelet's."""
-    rng = np.random.default_rng(0)
-    constants = _random(codelet, Role.CONSTANT, rng)
-    inputs = _random(codelet, Role.INPUT, rng)
+def _layer(codelet: Codelet) -> LoweredLayer:
+    """A layer whose tensors are those of the codelet, with random constants."""
+    views = {
+        t.name: View(t.name, t.shape, tuple(range(len(t.shape))), t.shape)
+        for t in codelet.tensors
+        if t.role in (Role.INPUT, Role.OUTPUT)
+    }
+    return LoweredLayer(codelet, views, _random(codelet, Role.CONSTANT, np.random.default_rng(0)))
+
+
+def _executed(made: LoweredLayer, mapping: Mapping, acg: Acg) -> tuple[int, str]:
+    """Words of the program, and how its results differ from the layer's."""
+    codelet, constants = made.codelet, made.constants
+    whole = made.whole or made
+    inputs = _random(whole.codelet, Role.INPUT, np.random.default_rng(1))
+    seen = {name: made.views[name].apply(array) for name, array in inputs.items()}
     image = build_image(
         lower(mapping, codelet, acg, payloads=constants), mapping, codelet, acg, constants
     )
     faults = check_image(image, acg)
     if faults:
         return len(image.words), str(faults[0])
-    after, _ = Interpreter(acg).run(image.words, image.dram(inputs))
-    found = image.outputs(after)
-    wrong = sum(int((found[n] != y).sum()) for n, y in run(codelet, inputs, constants).items())
+    after, _ = Interpreter(acg).run(image.words, image.dram(seen))
+    found = finished(made, image.outputs(after))
+    wrong = sum(int((found[n] != y).sum()) for n, y in run_layer(whole, inputs).items())
     return len(image.words), f"{wrong} outputs differ" if wrong else ""
 
 

@@ -112,7 +112,8 @@ class HostSection(Section):
     shares: list[Share] = Field(
         [],
         description="what its processor does for layers that no node can do: centre: turns uint8 "
-        "into int8 and back; pad: writes borders that are not zero; rescale: requantises sums",
+        "into int8 and back; pad: writes borders that are not zero; rescale: requantises sums; "
+        "and where that saves array steps, arrange: strided windows by phases, groups joined",
     )
 
 

@@ -24,7 +24,7 @@ from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Call, Expression, Number, Ref, Statement
 
-CENTRE, PAD, RESCALE = "centre", "pad", "rescale"
+CENTRE, PAD, RESCALE, ARRANGE = "centre", "pad", "rescale", "arrange"
 CENTRED, RESCALED = "centred", "rescaled"
 _HALF = 128
 _PART = "part"
@@ -109,7 +109,8 @@ def _signed(lowered: LoweredLayer, tensor: Tensor, operand: _Operand) -> Lowered
     made = replace(tensor, dtype=DType.INT8, pad=pad)
     value = _less(operand.ref, operand.point.value - _HALF)
     codelet = _with_tensor(_replacing(codelet, operand.whole, value), made)
-    view = replace(lowered.views[tensor.name], flip=True)
+    view = lowered.views[tensor.name]
+    view = replace(view, flip=True, fill=view.fill - _HALF if view.margins else 0)
     return replace(lowered, codelet=codelet, views={**lowered.views, tensor.name: view})
 
 

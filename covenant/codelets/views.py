@@ -14,12 +14,14 @@ _TOP = 0x80
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """codelet_tensor = onnx_tensor.reshape(reshape)[:extents].transpose(permutation), then margins.
+    """codelet_tensor = onnx_tensor.reshape(reshape)[:extents].transpose(permutation), then margins,
+    then splits.
 
     `source` is the role in the layer (`x`, `w`, `y`, …); `extents`: of the leading part of every
     axis that an input is read of, () for all of it. `margins`: elements before and after the tensor
     on every axis of the codelet's, () for none, which hold `fill`; `flip`: uint8 elements are seen
-    as int8 ones less 128.
+    as int8 ones less 128; `splits`: an axis of n positions becomes two, of n / split and split,
+    where that is not 1.
     """
 
     source: str
@@ -30,13 +32,27 @@ class View:
     margins: tuple[tuple[int, int], ...] = ()
     fill: int = 0
     flip: bool = False
+    splits: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the codelet's tensor."""
         inner = self.inner
         margins = self.margins or ((0, 0),) * len(inner)
-        return tuple(a + n + b for n, (a, b) in zip(inner, margins, strict=True))
+        whole = (a + n + b for n, (a, b) in zip(inner, margins, strict=True))
+        splits = self.splits or (1,) * len(inner)
+        parts = ((n,) if s == 1 else (n // s, s) for n, s in zip(whole, splits, strict=True))
+        return tuple(n for part in parts for n in part)
+
+    @property
+    def digits(self) -> tuple[tuple[int, int], ...]:
+        """For every axis of the codelet's tensor the axis before splits, and how many of its
+        positions one makes."""
+        splits = self.splits or (1,) * len(self.permutation)
+        found: list[tuple[int, int]] = []
+        for axis, split in enumerate(splits):
+            found += [(axis, 1)] if split == 1 else [(axis, split), (axis, 1)]
+        return tuple(found)
 
     @property
     def inner(self) -> tuple[int, ...]:
@@ -47,7 +63,7 @@ class View:
     @property
     def is_plain(self) -> bool:
         """Whether elements are those of the ONNX tensor and no others."""
-        return not self.margins and not self.flip
+        return not self.margins and not self.flip and not self.splits
 
     def apply(self, tensor: NDArray[np.generic]) -> NDArray[Any]:
         """ONNX order to codelet order."""
@@ -57,7 +73,7 @@ class View:
             seen = _flipped(seen)
         if self.margins:
             seen = np.pad(seen, self.margins, constant_values=self.fill)
-        return seen
+        return seen.reshape(self.shape) if self.splits else seen
 
     def invert(self, tensor: NDArray[Any]) -> NDArray[Any]:
         """Codelet order back to ONNX order and shape."""

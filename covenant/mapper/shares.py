@@ -1,20 +1,25 @@
 """Which share of a layer the processor beside an accelerator takes, where the accelerator cannot do
-all of it.
+all of it, or does it in more steps than it has to.
 
 In: a `LoweredLayer`, an architecture. Out: the form of the layer with the smallest share that the
-architecture can do exactly; without one the last, whose refusal tells what is missing most.
+architecture can do exactly, in the shape that takes the fewest array steps; without one the last,
+whose refusal tells what is missing most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import prod
 
 from covenant.acg.graph import Acg, Capability
 from covenant.codelets.lowered import LoweredLayer
-from covenant.codelets.processor import form, forms
+from covenant.codelets.processor import ARRANGE, forms
+from covenant.codelets.reshaped import shapes
 from covenant.core.diagnostics import CovenantError
 from covenant.mapper.candidates import Binding, match
 from covenant.mapper.mapping import StepBinding
+from covenant.mapper.operands import step_extents
 from covenant.mapper.scales import scale_of, settled_scale
 
 
@@ -23,10 +28,17 @@ def shared(lowered: LoweredLayer, acg: Acg) -> LoweredLayer:
     abilities = _abilities(acg)
     if not abilities:
         return lowered
-    found = lowered
+    found, fewest = lowered, 0
     for found in forms(lowered, abilities):
-        if any(_is_exact(found, acg, b) for b in match(found.codelet, acg).bindings):
-            return found
+        fewest = _fewest_steps(found, acg)
+        if fewest:
+            break
+    share = found.form
+    for made in _shaped(lowered, abilities):
+        if fewest and made.form.rpartition("|")[2] == share:
+            steps = _fewest_steps(made, acg)
+            if 0 < steps < fewest:
+                found, fewest = made, steps
     return found
 
 
@@ -39,12 +51,36 @@ def shared_layers(
 
 def form_of(lowered: LoweredLayer, acg: Acg, name: str) -> LoweredLayer:
     """The form of that name; KeyError when the architecture's processor cannot do it."""
-    return form(lowered, _abilities(acg), name)
+    abilities = _abilities(acg)
+    for found in (*forms(lowered, abilities), *_shaped(lowered, abilities)):
+        if found.form == name:
+            return found
+    raise KeyError(name)
+
+
+def _shaped(lowered: LoweredLayer, abilities: tuple[str, ...]) -> Iterator[LoweredLayer]:
+    """The forms of the layer in its other shapes; `shape|form` is the name of one."""
+    if ARRANGE not in abilities:
+        return
+    for name, shape in shapes(lowered):
+        for made in forms(shape, abilities):
+            yield replace(made, form=f"{name}|{made.form}", whole=lowered)
 
 
 def _abilities(acg: Acg) -> tuple[str, ...]:
     host = None if acg.control is None else acg.control.host
     return () if host is None else host.shares
+
+
+def _fewest_steps(lowered: LoweredLayer, acg: Acg) -> int:
+    """Array steps of the best exact binding, 0 without one."""
+    codelet = lowered.codelet
+    found = []
+    for binding in match(codelet, acg).bindings:
+        if _is_exact(lowered, acg, binding):
+            extents = step_extents(acg, codelet, binding)
+            found.append(prod(-(-d.extent // extents[d.name]) for d in codelet.dims))
+    return min(found, default=0)
 
 
 def _is_exact(lowered: LoweredLayer, acg: Acg, binding: Binding) -> bool:

@@ -46,7 +46,9 @@ class MappedLayer:
             return ()
         views = [view for view in self.lowered.views.values() if not view.is_plain]
         found = [f"makes {v.source} signed" for v in views if v.flip]
-        found += [f"pads {v.source} with {v.fill}" for v in views if v.margins]
+        found += [f"pads {v.source} with {v.fill}" for v in views if v.margins and v.fill]
+        shape, _, _ = self.lowered.form.rpartition("|")
+        found += [f"packs {shape}"] if shape else []
         return (*found, *(["requantises the sums"] if self.lowered.finish is not None else []))
 
     @property

@@ -52,16 +52,18 @@ def move_of(tensor: ImageTensor, view: View | None) -> Move:
     """How a tensor of an image moves; view: how its codelet sees the ONNX tensor, None where both
     are the same."""
     strides = _plain_strides(tensor, view)
-    used = {d.axis for d in tensor.layout.axes}
-    digits = [
-        Digit(d.axis, d.step, d.extent, d.step * strides[d.axis], d.stride)
-        for d in tensor.layout.axes
-        if d.extent > 1
-    ]
-    margins = view.margins if view is not None and view.margins else ((0, 0),) * len(tensor.shape)
+    own = tuple((axis, 1) for axis in range(len(tensor.shape))) if view is None else view.digits
+    digits = []
+    for d in tensor.layout.axes:
+        axis, positions = own[d.axis]
+        step = d.step * positions
+        if d.extent > 1:
+            digits.append(Digit(axis, step, d.extent, step * strides[axis], d.stride))
+    sizes = tensor.shape if view is None else view.inner
+    margins = view.margins if view is not None and view.margins else ((0, 0),) * len(sizes)
     spans = tuple(
-        (first, n - last, n) if axis in used else (0, 1, 1)
-        for axis, (n, (first, last)) in enumerate(zip(tensor.shape, margins, strict=True))
+        (before, before + n, before + n + after)
+        for n, (before, after) in zip(sizes, margins, strict=True)
     )
     ordered = sorted(digits, key=lambda d: (-d.packed, -d.plain))
     if view is None or view.is_plain:

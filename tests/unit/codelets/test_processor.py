@@ -1,8 +1,9 @@
-"""A layer with a processor's share computes what the whole layer does."""
+"""A layer with a processor's share, or in another shape, computes what the whole layer does."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from covenant.codelets.interpret import finished, run, run_layer
 from covenant.codelets.ir import Role
 from covenant.codelets.lowered import LoweredLayer
 from covenant.codelets.processor import CENTRE, CENTRED, PAD, RESCALE, RESCALED, form, forms
+from covenant.codelets.reshaped import joined, phased, shapes
 from onnx_nodes import Case, Quant, qlinear_conv, qlinear_matmul, random_layer
 from reference_runs import lowered
 
@@ -31,7 +33,8 @@ def _check(whole: LoweredLayer, seed: int) -> None:
             values = rng.integers(kind.min, kind.max, view.onnx_shape, kind.dtype, endpoint=True)
             inputs[view.source] = values
     expected = run_layer(whole, inputs)
-    for made in forms(whole, ALL):
+    bases = [whole, *(made for _, made in shapes(whole))]
+    for made in (made for base in bases for made in forms(base, ALL)):
         seen = {n: v.apply(inputs[v.source]) for n, v in made.views.items() if v.source in inputs}
         found = finished(made, run(made.codelet, seen, made.constants))
         for role, array in expected.items():
@@ -60,6 +63,53 @@ def test_the_forms_are_signed_and_read_nothing_outside(tmp_path: Path) -> None:
         assert "zw" not in str(made.codelet.steps[0])
     assert rescaled.codelet.tensor("y").dtype.value == "int32"
     assert str(rescaled.codelet.steps[-1]) == "y[n,g,oc,oy,ox] = acc[n,g,oc,oy,ox] + bias[g,oc]"
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "attributes"),
+    [
+        ((2, 3, 9, 8), (4, 3, 3, 3), {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ((1, 3, 11, 10), (4, 3, 5, 2), {"strides": [3, 2], "pads": [0, 1, 2, 0]}),
+        ((1, 4, 10, 10), (6, 4, 3, 1), {"strides": [2, 2], "pads": [1, 0, 1, 0]}),
+        ((1, 2, 10, 12), (3, 2, 2, 3), {"strides": [1, 3], "pads": [1, 1, 0, 1]}),
+        ((1, 6, 7, 9), (12, 1, 3, 3), {"strides": [2, 2], "pads": [1, 1, 1, 1], "group": 6}),
+        ((1, 8, 6, 6), (8, 2, 3, 3), {"dilations": [2, 1], "group": 4}),
+        ((1, 3, 20), (4, 3, 7), {"strides": [2], "pads": [3, 3]}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["int8", "uint8"])
+def test_every_shape_of_a_convolution_is_equal(
+    x: tuple[int, ...], w: tuple[int, ...], attributes: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    case = qlinear_conv(rng, x, w, Quant(kind, kind, kind), **attributes)
+    whole = _layer(case, tmp_path)
+    assert list(shapes(whole))
+    _check(whole, 3)
+
+
+def test_a_strided_window_moves_by_one_position_of_a_phase(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    whole = _layer(qlinear_conv(rng, (1, 3, 9, 8), (4, 3, 3, 3), strides=[2, 2]), tmp_path)
+    made = phased(whole)
+    assert made is not None
+    assert "x[n,g,c,oy+fy,fy_phase,ox+fx,fx_phase]" in str(made.codelet.steps[0])
+    extents = made.codelet.extents
+    assert [extents[d] for d in ("fy", "fy_phase", "oy")] == [2, 2, 4]
+    assert made.codelet.tensor("x").shape == (1, 1, 3, 5, 2, 4, 2)
+    assert phased(made) is None
+
+
+def test_groups_are_joined_with_weights_of_the_zero_point_between_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    whole = _layer(qlinear_conv(rng, (1, 6, 5, 5), (6, 2, 3, 3), group=3), tmp_path)
+    made = joined(whole, 3)
+    assert made is not None
+    weights, blocks = made.constants["w"], whole.constants["w"]
+    assert weights.shape == (1, 6, 6, 3, 3)
+    np.testing.assert_array_equal(weights[0, 2:4, 2:4], blocks[1])
+    point = whole.codelet.steps[0].value.arguments[1].arguments[1].value
+    assert (weights[0, 0:2, 2:] == point).all()
 
 
 def test_without_abilities_the_layer_stays_as_it_is(tmp_path: Path) -> None:
