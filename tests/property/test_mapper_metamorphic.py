@@ -8,10 +8,6 @@ multiplies the number of examples.
 from __future__ import annotations
 
 import os
-import random
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +15,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from covenant.acg.graph import Acg
-from covenant.acg.reader import read_architecture
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import CovenantError
 from covenant.core.yaml_source import parse_yaml
@@ -32,6 +27,7 @@ from covenant.mapper.pins_saved import pins_text
 from covenant.mapper.solve import solve
 from covenant.mapper.verify import verify
 from mapper_samples import SNAX, conv, gemm, snax
+from renamed_machines import back, changed_names, read_tree
 
 MORE = int(os.environ.get("COVENANT_EXAMPLES", "1"))
 
@@ -157,68 +153,17 @@ def test_a_pinned_optimum_is_the_optimum(layer: Codelet, size: str, data: st.Dat
         assert again.proof.objective == again.proof.bound == mapping.proof.objective
 
 
-# --- names and order ------------------------------------------------------------------------------
-
-_NODES = ("memories", "transfers", "compute")
-_REFERENCES = ("from", "to", "stream", "partial", "spill", "after")
-
-
-def _names(tree: dict[str, Any]) -> list[str]:
-    return [name for section in _NODES for name in tree[section]]
-
-
-def _renamed(tree: Any, names: dict[str, str], key: str = "") -> Any:
-    """The tree with other names of memories, transfers and compute nodes, wherever they stand."""
-    if isinstance(tree, dict):
-        keys = names if key in _NODES else {}
-        return {keys.get(k, k): _renamed(v, names, k) for k, v in tree.items()}
-    if isinstance(tree, list):
-        return [_renamed(v, names, key) for v in tree]
-    if key in (*_REFERENCES, "nodes"):
-        return names.get(tree, tree)
-    return tree
-
-
-def _shuffled(tree: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    """The tree with sections, and the nodes of every section, in another order."""
-
-    def mixed(table: dict[str, Any]) -> dict[str, Any]:
-        items = list(table.items())
-        rng.shuffle(items)
-        return dict(items)
-
-    return mixed({k: mixed(v) if k in _NODES else v for k, v in tree.items()})
-
-
-def _back(mapping: Mapping, names: dict[str, str]) -> Mapping:
-    """A mapping with the original names, without what differs between two runs."""
-    old = {new: name for name, new in names.items()}
-    return replace(
-        mapping,
-        steps=tuple(replace(s, node=old.get(s.node, s.node)) for s in mapping.steps),
-        levels=tuple(
-            replace(x, memories=tuple(old.get(m, m) for m in x.memories)) for x in mapping.levels
-        ),
-        placements=tuple(
-            replace(p, memory=old.get(p.memory, p.memory)) for p in mapping.placements
-        ),
-        proof=replace(mapping.proof, solve_seconds=0, first_seconds=0),
-    )
-
-
 @pytest.mark.parametrize("size", ["2KiB", "8KiB", "64KiB"])
 @settings(max_examples=6 * MORE, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(layer=layers(), seed=st.integers(0, 1000))
 def test_names_and_order_of_nodes_decide_nothing(
     tmp_path_factory: pytest.TempPathFactory, size: str, layer: Codelet, seed: int
 ) -> None:
-    rng = random.Random(seed)
     tree = yaml.safe_load(SNAX.read_text())
     tree["memories"]["l1"]["size"] = size
-    names = _names(tree)
-    other = {name: f"{chr(rng.randrange(97, 123))}_{i}" for i, name in enumerate(names)}
-    plain = _read(tree, tmp_path_factory)
-    changed = _read(_shuffled(_renamed(tree, other), rng), tmp_path_factory)
+    plain = read_tree(tree, tmp_path_factory.mktemp("plain"))
+    other_tree, other = changed_names(tree, seed)
+    changed = read_tree(other_tree, tmp_path_factory.mktemp("changed"))
     try:
         expected = solve(layer, plain)
     except CovenantError:
@@ -226,10 +171,4 @@ def test_names_and_order_of_nodes_decide_nothing(
             solve(layer, changed)
         return
     found = solve(layer, changed)
-    assert _back(found, other) == _back(expected, {})
-
-
-def _read(tree: dict[str, Any], paths: pytest.TempPathFactory) -> Acg:
-    path: Path = paths.mktemp("arch") / "arch.yaml"
-    path.write_text(yaml.safe_dump(tree, sort_keys=False))
-    return read_architecture(path)
+    assert back(found, other) == back(expected, {})
