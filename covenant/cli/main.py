@@ -12,6 +12,7 @@ import click
 
 from covenant import __version__
 from covenant.core.diagnostics import CovenantError, ExitCode, did_you_mean
+from covenant.mapper.interrupts import abandoned
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("covenant.cli.map", "Map the layers of an ONNX model onto an architecture."),
@@ -68,27 +69,35 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # encodings without `…` or table lines
+    code = _answered()
+    if abandoned():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _answered() -> int:
+    """The exit code, with what there is to say said."""
     try:
         code = cli.main(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else ExitCode.OK)
-    except click.exceptions.Abort:
-        sys.exit(ExitCode.INTERRUPTED)
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+        return code if isinstance(code, int) else ExitCode.OK
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except CovenantError as error:
         for diagnostic in error.diagnostics:
             print(diagnostic, file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.OK)
+        return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last net: an internal error is ours, say so
         print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
         if os.environ.get("COVENANT_TRACEBACK"):
             traceback.print_exc()
         else:
             print("help: set COVENANT_TRACEBACK=1 and report the traceback", file=sys.stderr)
-        sys.exit(ExitCode.INTERNAL)
+        return ExitCode.INTERNAL

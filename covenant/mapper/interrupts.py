@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,9 +32,10 @@ class Watch:
     tell: Callable[[str], None] | None = None
 
     def until(self, work: Callable[[], None], stop: Callable[[], None]) -> None:
-        """Do some work in a thread of its own; on Ctrl-C or the flag ask it to stop, and wait."""
+        """Do some work in a thread of its own; on Ctrl-C or the flag ask it to stop, and wait. A
+        second Ctrl-C abandons it."""
         failed: list[BaseException] = []
-        done = threading.Event()  # an interrupted `join` may take a thread for ended
+        done = threading.Event()
 
         def guarded() -> None:
             try:
@@ -43,19 +45,51 @@ class Watch:
             finally:
                 done.set()
 
-        threading.Thread(target=guarded, daemon=True).start()
-        while not done.is_set():
-            try:
-                done.wait(0.1)
-            except KeyboardInterrupt:
-                if self.stopped:  # asked twice: at once
-                    raise
-                self.stopped = True
-            self.stopped |= self.flag is not None and self.flag.is_set()
-            if self.stopped:
-                stop()
+        thread = threading.Thread(target=guarded, daemon=True)
+        with _heard(self):
+            thread.start()
+            _RUNNING.append(thread)
+            while not done.wait(0.1):
+                self.stopped |= self.flag is not None and self.flag.is_set()
+                if self.stopped:
+                    stop()
+            _RUNNING.remove(thread)
+        self.stopped |= self.flag is not None and self.flag.is_set()
         if failed:
             raise failed[0]
+
+    def hear(self, *_: object) -> None:
+        """Ctrl-C: stop with the best so far; asked twice, at once."""
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+
+
+_RUNNING: list[threading.Thread] = []
+"""Threads of `Watch.until` whose work has not ended."""
+
+
+def abandoned() -> bool:
+    """Whether a search goes on although nobody waits for it: ending the interpreter would take its
+    thread away in the middle of the solver, which aborts."""
+    return any(thread.is_alive() for thread in _RUNNING)
+
+
+@contextmanager
+def _heard(watch: Watch) -> Iterator[None]:
+    """Ctrl-C is told to the watch wherever the main thread is, in place of an exception there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # nobody listens, as behind nohup
+        yield
+        return
+    signal.signal(signal.SIGINT, watch.hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def leave_to_parent() -> None:
