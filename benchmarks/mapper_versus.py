@@ -150,10 +150,14 @@ def _versus(match: Match, theirs: Peer, by_peer: Peer) -> Row:
 
 
 def _chosen(match: Match, search: Row, by_peer: Row, python: str) -> Row:
-    """That of our feasible mappings which costs the peer least, and what `cost.py` says of it."""
-    objective, even = match.solved.objective, match.even()
-    found = chosen(match.workload, even, match.acg, match.pinned, partial(_asked, python, search))
+    """That of our feasible mappings which costs the peer least, and what `cost.py` says of it; our
+    optimum where it costs the peer no more than its own."""
+    objective = match.solved.objective
     row = {"theirs": by_peer["theirs"], "ours": by_peer["ours"], "tiles": None, "by_cost": None}
+    found = None
+    if by_peer["ratio"] < 1:
+        ask = partial(_asked, python, search)
+        found = chosen(match.workload, match.even(), match.acg, match.pinned, ask)
     if found is not None:
         mapping, peer = found
         spent = cost.evaluate(mapping, codelet_of(match.workload), match.acg)
