@@ -46,7 +46,7 @@ class Watch:
                 done.set()
 
         thread = threading.Thread(target=guarded, daemon=True)
-        with _heard(self):
+        with self.heard():
             thread.start()
             _RUNNING.append(thread)
             while not done.wait(0.1):
@@ -57,6 +57,20 @@ class Watch:
         self.stopped |= self.flag is not None and self.flag.is_set()
         if failed:
             raise failed[0]
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Ctrl-C is told to the watch, in place of an exception wherever the main thread is."""
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if main else None
+        if not callable(before):  # nobody listens, as behind nohup
+            yield
+            return
+        signal.signal(signal.SIGINT, self.hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def hear(self, *_: object) -> None:
         """Ctrl-C: stop with the best so far; asked twice, at once."""
@@ -73,23 +87,6 @@ def abandoned() -> bool:
     """Whether a search goes on although nobody waits for it: ending the interpreter would take its
     thread away in the middle of the solver, which aborts."""
     return any(thread.is_alive() for thread in _RUNNING)
-
-
-@contextmanager
-def _heard(watch: Watch) -> Iterator[None]:
-    """Ctrl-C is told to the watch wherever the main thread is, in place of an exception there."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before):  # nobody listens, as behind nohup
-        yield
-        return
-    signal.signal(signal.SIGINT, watch.hear)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def leave_to_parent() -> None:

@@ -83,9 +83,25 @@ def solve(
     only tiles without tails."""
     deadline = time.monotonic() + time_limit_seconds
     search = Search(objective, deadline, seed, workers, tuple(pins), watch or Watch())
-    spaces = _spaces(codelet, acg, pins)
+    with search.watch.heard():
+        best, bound, proven = _searched(codelet, acg, search, even=even)
+        if best:
+            return _finish(codelet, acg, search, best, bound, proven=proven)
+        if proven:
+            raise no_mapping(codelet, acg, pins, search)
+    if search.watch.stopped:
+        raise interrupted(codelet, acg)
+    raise time_limit(codelet, acg, time_limit_seconds)
+
+
+def _searched(
+    codelet: Codelet, acg: Acg, search: Search, *, even: bool
+) -> tuple[list[_Answer], int, bool]:
+    """The best choice of every binding that has one as good as any, a bound on all, and whether
+    that is proven."""
+    spaces = _spaces(codelet, acg, search.pins)
     starts = _starts([s.even() for s in spaces] if even else spaces, search, codelet, acg)
-    first = objective.ranked[0]
+    first = search.objective.ranked[0]
     best: list[_Answer] = []
     bounds: list[int] = []
     proven = True
@@ -103,13 +119,7 @@ def solve(
         search.known()
         best.append(_Answer(start.index, start.model, found))
         limit = found.value
-    if not best:
-        if proven:
-            raise no_mapping(codelet, acg, pins, search)
-        if search.watch.stopped:
-            raise interrupted(codelet, acg)
-        raise time_limit(codelet, acg, time_limit_seconds)
-    return _finish(codelet, acg, search, best, min(bounds), proven=proven)
+    return best, min(bounds, default=0), proven
 
 
 def _spaces(codelet: Codelet, acg: Acg, pins: Sequence[Pin]) -> list[Space]:

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from covenant.mapper import interrupts
+from covenant.mapper import model as solving
 from covenant.mapper.interrupts import Watch, abandoned
+from covenant.mapper.mapping import Status
+from covenant.mapper.model import Model
+from covenant.mapper.objective import parse_objective
+from covenant.mapper.solve import solve
+from covenant.mapper.space import Space
+from covenant.mapper.verify import verify
+from mapper_samples import gemm, snax
 
 
 class Interrupting(threading.Thread):
@@ -78,3 +86,22 @@ def test_failure_of_the_work_is_raised_and_a_flag_is_heard() -> None:
     watch.until(lambda: asked.wait(20), asked.set)  # type: ignore[arg-type, return-value]
     assert watch.stopped
     assert asked.is_set()
+
+
+def test_interrupt_before_the_search_gives_the_first_mapping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupted: list[bool] = []
+
+    def build(space: Space, words: int) -> Model:
+        if not interrupted:
+            interrupted.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return solving.build(space, words)
+
+    monkeypatch.setattr("covenant.mapper.solve.build", build)
+    codelet, acg, watch = gemm(200, 160, 120), snax(memories__l1__size="16KiB"), Watch()
+    mapping = solve(codelet, acg, objective=parse_objective("edp"), watch=watch)
+    assert watch.stopped
+    assert mapping.proof.status is Status.FEASIBLE
+    assert verify(mapping, codelet, acg) == ()
