@@ -42,10 +42,24 @@ _EXAMPLES = {
 }
 
 
+_CLOSE = re.compile(r"did you mean '(.*)'\?")
+_SIZE = re.compile(r"(\d{1,18})\s*([kmgt])i?b?", re.IGNORECASE | re.ASCII)
+
+
 def located(error: ValidationError, tree: Tree) -> list[Diagnostic]:
     """Every error of a validation, in file order."""
     places = Places(tree)
-    return [_diagnostic(each, places) for each in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    misspelt = {_meant(each) for each in errors if each["type"] == "extra_forbidden"}
+    return [_diagnostic(each, places) for each in errors if each["loc"] not in misspelt]
+
+
+def _meant(error: ErrorDetails) -> tuple[str | int, ...]:
+    """The key that an unknown one is close to: that one is not absent too."""
+    *parent, key = error["loc"]
+    known = keys_at(tuple(parent))
+    found = _CLOSE.fullmatch(did_you_mean(str(key), known))
+    return (*parent, found[1] if found else "")
 
 
 def _diagnostic(error: ErrorDetails, places: Places) -> Diagnostic:
@@ -60,7 +74,12 @@ def _diagnostic(error: ErrorDetails, places: Places) -> Diagnostic:
         return _missing_key(location, places)
     if kind in _NOTATIONS:
         span = _shifted(span, int(context.get("column", 0)), places.node(*location))
-        return Diagnostic(_NOTATIONS[kind], str(context["problem"]), span, _EXAMPLES[kind])
+        repair = _EXAMPLES[kind]
+        node = places.node(*location)
+        size = _SIZE.fullmatch(node.text.strip()) if isinstance(node, YamlScalar) else None
+        if kind == "size" and size is not None:
+            repair = f"write `{size[1]}{size[2].upper()}iB`"
+        return Diagnostic(_NOTATIONS[kind], str(context["problem"]), span, repair)
     name = str(location[-1]) if location else "the file"
     found = _describe(places.node(*location))
     if kind in _TYPES:

@@ -6,7 +6,7 @@ In: a YAML file and `--set` overrides. Out: `Acg`, or CovenantError with every f
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -53,17 +53,20 @@ def read_architecture(path: Path | str, overrides: Mapping[str, str] | None = No
     """Read, resolve, check and verify one architecture. `overrides` maps dotted paths
     (`l1.size`) to YAML values (`256KiB`)."""
     file = path if isinstance(path, Path) else find_architecture(path)
-    tree = compose.override(load(file), overrides or {}, keys_at(()), lambda t: expand(t)[0])
-    return build_verified(compose.substitute(tree))
+    found: list[Diagnostic] = []
+    tree = load(file, (), found)
+    tree = compose.override(tree, overrides or {}, keys_at(()), lambda t: expand(t)[0])
+    return build_verified(compose.substitute(tree), found)
 
 
-def build_verified(tree: Tree) -> Acg:
-    """The graph of a resolved tree; raises CovenantError with every finding."""
+def build_verified(tree: Tree, earlier: Sequence[Diagnostic] = ()) -> Acg:
+    """The graph of a resolved tree; raises CovenantError with every finding, after earlier ones."""
     tree, shared = expand(tree)
     found = shared or _attempt(tree)
-    if isinstance(found, Acg):
+    if not earlier and isinstance(found, Acg):
         return found
-    raise CovenantError(further_findings(tree, found, _findings))
+    more = [] if isinstance(found, Acg) else found
+    raise CovenantError(further_findings(tree, [*earlier, *more], _findings))
 
 
 def _findings(tree: Tree) -> list[Diagnostic]:
@@ -81,9 +84,12 @@ def _attempt(tree: Tree) -> Acg | list[Diagnostic]:
     return verify(acg, places) or acg
 
 
-def load(path: Path, extended_by: tuple[Path, ...] = ()) -> Tree:
+def load(
+    path: Path, extended_by: tuple[Path, ...] = (), found: list[Diagnostic] | None = None
+) -> Tree:
     """The tree of a file with what it `extends` merged in, its `copies` made and both keys
-    removed."""
+    removed. found: gathers findings with which the tree can still be looked at; None: they are
+    raised."""
     tree = read_yaml(path)
     if not isinstance(tree, YamlTable):
         return tree
@@ -101,19 +107,21 @@ def load(path: Path, extended_by: tuple[Path, ...] = ()) -> Tree:
         if below.resolve() not in chain:
             message = f"more than {compose.MAX_EXTENDS} files extend one another"
         raise fail("ACG002", message, base.span, "extend an architecture that stands alone")
-    start = load(below, chain)
+    start = load(below, chain, found)
     if wanted is not None and isinstance(start, YamlTable):
         start = copies.add_copies(start, wanted)
-    return _merged(start, own)
+    return _merged(start, own, found)
 
 
 def _without(tree: YamlTable, *keys: str) -> YamlTable:
     return YamlTable(tuple(e for e in tree.entries if e[0].text not in keys), tree.span)
 
 
-def _merged(start: Tree, own: Tree) -> Tree:
+def _merged(start: Tree, own: Tree, found: list[Diagnostic] | None) -> Tree:
     findings: list[Diagnostic] = []
     merged = compose.merge(start, own, findings)
-    if findings:
+    if findings and found is None:
         raise CovenantError(findings)
+    if found is not None:
+        found += findings
     return merged

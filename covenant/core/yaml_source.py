@@ -158,6 +158,10 @@ _HELP = {
 }
 
 
+_NO_COLON = re.compile(r"\s*([A-Za-z_]\w*) +([\[{])", re.ASCII)
+"""A line whose key has no colon before a list or table."""
+
+
 class _Mark(Protocol):
     """What both of PyYAML's mark classes offer; zero-based."""
 
@@ -214,6 +218,12 @@ class _Builder:
         problem = (error.problem or "not YAML").split("; ")[0].replace("\n", " ")
         message = f"{error.context}: {problem}" if error.context else problem
         repair = next((text for part, text in _HELP.items() if part in problem), _CHECK)
+        bare = _NO_COLON.match(span.source)
+        if bare is not None:
+            message = f"a colon is missing after '{bare[1]}'"
+            repair = f"write `{bare[1]}: {bare[2]}…`"
+        elif "expected <block end>" in problem:
+            message = "the line is not indented like those beside it"
         return fail("YAML004", message, span, repair)
 
     def _span(self, start: _Mark | None, end: _Mark | None) -> Span:

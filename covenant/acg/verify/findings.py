@@ -5,6 +5,8 @@ from __future__ import annotations
 from covenant.acg.places import Path, Places
 from covenant.core.diagnostics import Diagnostic
 
+_SECTIONS = ("memories", "transfers", "compute")
+
 
 class Findings:
     """Diagnostics in the order found, each at the place of a path of the file."""
@@ -20,6 +22,11 @@ class Findings:
     def report_key(self, code: str, path: Path, message: str, repair: str) -> None:
         """A finding about the key at a path."""
         self._add(Diagnostic(code, message, self.places.key(*path), repair))
+
+    def section_of(self, name: str) -> str:
+        """The section in which a node of that name stands, "" for none."""
+        found = (s for s in _SECTIONS if self.places.node(s, name) is not None)
+        return next(found, "")
 
     def _add(self, finding: Diagnostic) -> None:
         """Keep a finding unless it is there already: units of a range share their lines."""

@@ -67,10 +67,19 @@ def _check_unique_names(acg: Acg, findings: Findings) -> None:
             seen[node.name] = section
 
 
+_STREAMS = ("stream", "partial", "spill")
+
+
 def _reference(findings: Findings, path: Path, name: str, known: list[str]) -> None:
     if name and name not in known:
         repair = did_you_mean(name, known) if known else "there is none; add one"
-        findings.report("ACG021", path, f"'{name}' is not a node that can stand here", repair)
+        section = findings.section_of(name)
+        message = f"nothing is named '{name}'"
+        if section:
+            message = f"'{name}' stands under '{section}' and cannot stand here"
+        elif path[-1] in _STREAMS and known:
+            repair = f"add `{name}: {{from: …, to: …}}` to `transfers`; {repair}"
+        findings.report("ACG021", path, message, repair)
 
 
 def _check_chains(acg: Acg, findings: Findings) -> None:
@@ -165,6 +174,8 @@ def _check_rows(acg: Acg, memory: Memory, findings: Findings) -> None:
     path: Path = ("memories", memory.name, "size")
     rows = memory.size_bytes // stripe
     size = show_size(memory.size_bytes)
+    if any(n & (n - 1) for n in (memory.banks, memory.word_bytes)):
+        return  # reported; sizes that would fit today fit no longer then
     if memory.size_bytes % stripe or not rows:
         message = f"size {size} is not a multiple of banks * word_bytes = {stripe} bytes"
         findings.report("ACG024", path, message, f"write {show_size(max(1, rows) * stripe)}")
@@ -236,7 +247,9 @@ def _check_stream_attributes(acg: Acg, transfer: Transfer, findings: Findings) -
     _check_abilities(transfer, ("tail", "wrap"), "a stream", findings)
     if transfer.name not in records and not _carried(acg, transfer.name):
         message = f"no port or record uses the stream '{transfer.name}'"
-        repair = f"write `stream: {transfer.name}` at a port, or remove the stream"
+        bare = [f"'{name}'" for name in _without_stream(acg, transfer)]
+        where = " or ".join(bare) if bare else "a port"
+        repair = f"write `stream: {transfer.name}` at {where}, or remove the stream"
         findings.report_key("ACG028", at, message, repair)
 
 
@@ -250,6 +263,17 @@ def _check_abilities(
             findings.report("ACG026", path, message, f"possible: {', '.join(possible)}")
         elif ability in transfer.abilities[:index]:
             findings.report("ACG026", path, f"'{ability}' is given twice", "remove one")
+
+
+def _without_stream(acg: Acg, transfer: Transfer) -> dict[str, None]:
+    """Ports of the node at the end of a stream that none carries."""
+    return {
+        port.name: None
+        for capability in acg.capabilities
+        if capability.node in (transfer.source, transfer.target)
+        for port in capability.ports
+        if not port.stream and port.tile and port.name != capability.stationary
+    }
 
 
 def _carried(acg: Acg, stream: str) -> bool:

@@ -1,6 +1,6 @@
 """Checks of what streams carry: directions, whole words per beat, records of constants.
 
-In: a graph whose capabilities are sound. Out: findings ACG041 to ACG046.
+In: a graph whose capabilities are sound. Out: findings ACG041 to ACG045.
 """
 
 from __future__ import annotations
@@ -92,6 +92,17 @@ def _check_directions(acg: Acg, capability: Capability, port: Port, findings: Fi
             findings.report("ACG045", path_of(capability, "ports", port.name, key), message, repair)
 
 
+def _changed(acg: Acg, capability: Capability, port: Port, findings: Findings) -> Path:
+    """Where to report a beat that does not fit: the tile, or the extent where the file sets that
+    and the tile comes from one that it extends."""
+    path = path_of(capability, "ports", port.name, "tile")
+    if findings.places.value(*path).file != acg.file:
+        extent = path_of(capability, "extents", port.tile[-1])
+        if findings.places.value(*extent).file == acg.file:
+            return extent
+    return path
+
+
 def _check_words(acg: Acg, capability: Capability, port: Port, findings: Findings) -> None:
     """Beats are whole words, or a whole part of one where every step takes its own; and a lane is
     whole words or a whole part of one; of a memory with instances in each of them."""
@@ -103,7 +114,7 @@ def _check_words(acg: Acg, capability: Capability, port: Port, findings: Finding
     each = dict(zip(memory.per, memory.lanes_each, strict=True))
     extents = {d: min(capability.extents[d], each.get(d, 1 << 30)) for d in port.tile}
     lanes = math.prod(extents[dim] for dim in port.tile[:-1])
-    path = path_of(capability, "ports", port.name, "tile")
+    path = _changed(acg, capability, port, findings)
     packed = port.dense or not _strided(acg, capability.node, port.name)
     for dtype in {port.held(d).bytes: port.held(d) for d in port.dtypes}.values():
         run = extents[port.tile[-1]] * dtype.bytes
