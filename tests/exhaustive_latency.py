@@ -30,9 +30,8 @@ def latencies(space: Space, nest: Nest, jobs: Jobs, divisions: Iterable[Division
         rest = _rest(space, nest, operand)
         alone = alone + np.where(column["copies"] == 1, rest, 0)
         loads = loads + (0 if operand.role is Role.OUTPUT else column["total"])
-        slow = 3 if machine.queued and operand.rows and lanes_apart(space, operand) > 1 else 0
-        later = slow * (column["total"] - column["first"])
-        halves = np.maximum(halves, 2 * fill + jobs.cycles + jobs.first + rest + later)
+        if operand.role is Role.OUTPUT or not machine.queued:
+            halves = np.maximum(halves, 2 * fill + jobs.cycles + jobs.first + rest)
         site = space.site(operand.port)
         words = words + (machine.move_words + space.pad_words(site)) * column["exchanges"]
     if machine.queued:
@@ -83,28 +82,29 @@ def _gaps(space: Space, nest: Nest, jobs: Jobs) -> Column:
     """Waits that two buffers do not hide."""
     readers = list(space.loads)
     none = np.zeros_like(nest[readers[0].port]["first"])
-    crowd, short, behind = none, none, none
     if not space.machine.queued:
         return none
-    for rare in readers:
-        column, wait = nest[rare.port], space.paths[rare.port].latency_cycles
-        twice = column["copies"] == 2
-        for often in (o for o in readers if o is not rare):
-            other = nest[often.port]
-            first = (4 if rare.rows and lanes_apart(space, rare) > 1 else 1) * column["first"]
-            late = space.paths[often.port].latency_cycles + other["first"] + first
-            each = np.clip(late - jobs.first, 0, first)
-            times = np.minimum(column["exchanges"] - 1, other["exchanges"] // 2)
-            both = twice & (other["copies"] == 2) & (column["exchanges"] <= other["exchanges"])
-            crowd = np.where(both, np.maximum(crowd, times * each), crowd)
+    turns, short = none, none
+    for reader in readers:
+        column, wait = nest[reader.port], space.paths[reader.port].latency_cycles
+        slow, twice = _slowness(space, reader), column["copies"] == 2
+        again = (column["exchanges"] - 1) // 2
+        round_trip = wait + slow * column["total"] // column["exchanges"]
+        late = round_trip - jobs.cycles // column["exchanges"]
+        lost = again * np.maximum(0, late)
+        for other in (o for o in readers if o is not reader):
+            beats = _slowness(space, other) * nest[other.port]["first"]
+            met = np.minimum(again, nest[other.port]["exchanges"] - 1)
+            beats = np.clip(late + beats, 0, beats)
+            lost = lost + np.where(nest[other.port]["copies"] == 2, met * beats, 0)
+        turns = np.where(twice, np.maximum(turns, lost), turns)
         often_met = twice & (2 * column["exchanges"] > jobs.launches)
-        late = np.maximum(0, wait + column["first"] - jobs.last)
+        late = np.maximum(0, wait + slow * column["first"] - jobs.last)
         lost = -(-(jobs.launches - jobs.whole) * late // 2)
         short = np.where(often_met, np.maximum(short, lost), short)
-        if rare.source is not None:
-            depth = space.machine.queued
-            late = np.maximum(0, wait + column["first"] - depth * jobs.first)
-            many = twice & (jobs.launches > depth * column["exchanges"])
-            lost = (column["exchanges"] - 1) * late
-            behind = np.where(many, np.maximum(behind, lost), behind)
-    return crowd + short + behind
+    return turns + short
+
+
+def _slowness(space: Space, operand: Operand) -> int:
+    """Times as long that the banks of spread lanes make a load take."""
+    return 4 if operand.rows and lanes_apart(space, operand) > 1 else 1

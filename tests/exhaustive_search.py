@@ -60,7 +60,7 @@ class Walk:
         self.rows = {d: _every_tile(space, d) for d in space.rows}
         self.movers = (*space.loads, *space.stores)
         self.parts: dict[object, Part] = {}
-        self.tiles: dict[object, tuple[int, int]] = {}
+        self.tiles: dict[object, tuple[int, int, int]] = {}
 
     @property
     def split(self) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ class Walk:
     def _walked(self, operand: Operand, named: Tiles, outside: tuple[str, ...]) -> Part:
         space = self.space
         seen: list[int] = []
-        words = 0
+        words = filled = 0
         previous: tuple[int, ...] | None = None
         done: set[tuple[int, ...]] = set()
         for index in itertools.product(*(range(named[d].trips) for d in outside)):
@@ -137,16 +137,18 @@ class Walk:
             if operand.role is Role.OUTPUT and relevant in done:
                 continue
             done.add(relevant)
-            cycles, count = self._tile(operand, named, dict(zip(outside, index, strict=True)))
+            at = dict(zip(outside, index, strict=True))
+            cycles, count, fills = self._tile(operand, named, at)
             seen.append(cycles)
+            filled += fills if any(relevant) else 0  # those of the first tile are not waited for
             words += count
         size = self._size(operand, named, outside)
         setup = space.paths[operand.port].setup_cycles
         lead = 0 if space.machine.queued else setup
-        total = sum(seen) + setup * len(seen)
+        total = sum(seen) + filled + setup * len(seen)
         return Part(size, len(seen), total, seen[0] + lead, seen[-1] + lead, words)
 
-    def _tile(self, operand: Operand, named: Tiles, at: dict[str, int]) -> tuple[int, int]:
+    def _tile(self, operand: Operand, named: Tiles, at: dict[str, int]) -> tuple[int, int, int]:
         space = self.space
         own = tuple((d, named[d].tile, at[d]) for d in at if d in operand.dims)
         key = (operand.port, own)

@@ -63,21 +63,22 @@ class Mover:
         extent: Mapping[str, int],
         outside: Collection[str],
         whole: Mapping[str, int],
-    ) -> tuple[int, int]:
-        """Cycles without set-up and off-chip words of one tile; whole: extent of a tile that is not
-        cut."""
+    ) -> tuple[int, int, int]:
+        """Cycles without set-up, off-chip words, and cycles of fills that pass before the data of
+        the first tile, of one tile; whole: extent of a tile that is not cut."""
         operand = self.operand
         if operand.source is not None:
-            return window_tile(self.space, operand, origin, extent)
+            return (*window_tile(self.space, operand, origin, extent), 0)
         box = [
             _side(axis.evaluate(origin), axis.span(extent), size, self.apart(n))
             for n, (axis, size) in enumerate(zip(operand.indices, operand.shape, strict=True))
         ]
         if operand.record_bytes:
-            return self._records(box)
+            return (*self._records(box), 0)
         if not operand.strided:
-            return self._cells(box, outside)
-        return self._blocks(box, whole)
+            return (*self._cells(box, outside), 0)
+        cycles, words = self._blocks(box, whole)
+        return cycles, words, self._fills(box)
 
     def apart(self, axis: int) -> int:
         """Distance of the positions of an axis that any iteration touches, where tiles leave out
@@ -145,18 +146,27 @@ class Mover:
         return before * self._rows(1, blocks * self.word, start, pitch), words
 
     def _plane(self, box: Sequence[Side]) -> int:
-        """Rows of one image plane with the fills around them."""
-        word, bus = self.word, self.bus
+        """Rows of one image plane."""
+        word = self.word
         lines, columns = [Side(0, 1, 1, 0, 0), *box][-2:]
         apart = self.apart(len(self.operand.indices) - 2) if len(box) > 1 else 1
         pitch = self.operand.shape[-1] * word * apart
-        sides = -(-columns.before * word // bus) + -(-columns.after * word // bus)
         if columns.real == self.operand.shape[-1] and len(box) > 1 and apart == 1:
-            body = self._rows(1, lines.real * columns.real * word, 0, pitch)
-        else:
-            body = self._rows(lines.real, columns.real * word, columns.start * word, pitch)
-        body += lines.real * sides
-        return body + (lines.before + lines.after) * -(-columns.span * word // bus)
+            return self._rows(1, lines.real * columns.real * word, 0, pitch)
+        return self._rows(lines.real, columns.real * word, columns.start * word, pitch)
+
+    def _fills(self, box: Sequence[Side]) -> int:
+        """Slabs around what lies in the tensor, one per side and block of the packed axis: those of
+        an axis are as long as the tensor's part on axes before it and as the tile on those behind,
+        and their words make full beats."""
+        at, lanes = self.operand.packed_axis, self.bus // self.word
+        blocks = -(-box[at].real // self.granule) * (self.granule * self.operand.dtype.bytes)
+        planes = blocks // self.word * prod(side.real for side in box[:at])
+        spent = 0
+        for axis, side in enumerate(box[at + 1 :], at + 1):
+            words = prod(x.real for x in box[at + 1 : axis]) * prod(x.span for x in box[axis + 1 :])
+            spent += sum(-(-n * words // lanes) for n in (side.before, side.after))
+        return planes * spent
 
     @property
     def _down(self) -> int:

@@ -30,6 +30,9 @@ from covenant.mapper.streams import binding_of, job_counts
 
 _WHOLE = Sums(resumes=False, raw=False)
 
+_SCATTERED = 4
+"""Beats that a transfer of short rows may take for every beat of data."""
+
 
 @dataclass(slots=True)
 class _Tokens:
@@ -210,7 +213,8 @@ class Signalled:
         return [] if following is None else resident.issue(following)
 
     def _is_early(self, placement: Placement, transfer: Transfer, control: Control) -> bool:
-        """Whether a load takes longer than the launches that the command processor runs ahead."""
+        """Whether a tile serves as many launches as the command processor runs ahead, and a load
+        may take longer than these: the next tile would be asked for only after its slot is free."""
         watched = self.watched[placement.port]
         if placement.copies < 2 or placement.role is Role.OUTPUT or not watched:
             return False
@@ -219,8 +223,8 @@ class Signalled:
         cycles = counts.steps * counts.tiles * _step_cycles(self.mapping, self.acg)
         period = prod(loop.trips for loop in self.nest.loops[watched[-1] + 1 :])
         latency = self.acg.memory(transfer.source).latency_cycles + transfer.setup_cycles
-        load = latency + placement.layout.bytes // transfer.bytes_per_cycle
-        return period > control.queue_depth and load > control.queue_depth * cycles
+        load = latency + _SCATTERED * placement.layout.bytes // transfer.bytes_per_cycle
+        return period >= control.queue_depth and load > control.queue_depth * cycles
 
     def _launch(
         self, index: Index, sums: Sums, waits: list[str], posts: list[str]

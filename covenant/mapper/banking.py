@@ -42,7 +42,7 @@ LOAD_CYCLES = (1, 2)
 PARTIAL_WEIGHT = 2
 """Words that one of raw partial sums counts for: it is written and read back within a tile."""
 
-CROWD, HOSTED = (6, 5), (7, 4)
+CROWD, HOSTED = (17, 16), (7, 4)
 """Accesses that banks serve take so much longer than if they were spread evenly: in banks without a
 reader, and in banks that a reader has first choice of."""
 

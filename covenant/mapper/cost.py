@@ -254,12 +254,11 @@ def longest_paths(
 
     fill = max(add_up(path, quantity) for path in fills(space))
     seen = [
-        exchanged(s, m.exchanges, m.first, s.key not in single)
+        exchanged(s, m.exchanges, m.first, m.cycles, s.key not in single)
         for s in watched(space)
         for m in [moves[s.key]]
     ]
-    gaps = waits(seen, launches, work, space.machine.queued)
-    work = {**work, "fill": fill, "gaps": gaps}
+    work = {**work, "fill": fill, "gaps": waits(seen, launches, work)}
     for site in space.moved:
         left = add_up(rest(space, site), quantity)
         exposed[site.key] = left if (site.follows or site.key) in single else 0

@@ -1,14 +1,14 @@
-"""Cycles in which the array waits although its tiles are loaded twice as early as they are used.
+"""Cycles in which the array waits although its tiles have two buffers.
 
-In: numbers of a mapping. Out: cycles. A slot is free when the launch that used it ends; its next
-tile is there a round trip later (cvn_dma_load), and the launch between covers that time if it is
-long enough. Two kinds of launches are not, though the average is:
+In: numbers of a mapping. Out: cycles. A slot is free when the last launch that used it ends; its
+next tile is there a round trip and its own beats later (cvn_dma_load), while the tile of the other
+slot is used up. The slots of an input take turns, so what the array waits for one adds up over
+every other tile:
 
-- `crowded`: where two inputs of the array change at once, one waits for the beats of the other on
-  the channel they share; so often as the one that changes less changes, at most every other time.
+- `turns`: where a round trip takes longer than a tile serves, the rest of it.
+- `turns`, too: where others change at the same time, their beats come over the same channel, as
+  often as both change.
 - `short`: a launch whose tile is cut at the end of a dim leaves less time, every other one.
-- `behind`: the processor runs ahead of the array by the launches that queues hold, so a tile that
-  serves more of them is asked for no earlier (cvn_command); rows of runs take that long.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ from covenant.mapper.space import Space
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """An input of the array: its exchanges, cycles of the first one, whether it has two buffers,
-    cycles from a free slot to its first data, whether its rows are put together from runs, times as
-    long that its banks make it take."""
+    """An input of the array: its exchanges, cycles of the first one and of all with those that its
+    banks make them take, whether it has two buffers, cycles from a free slot to its first data."""
 
     exchanges: int
     first: int
+    total: int
     double: bool
     wait: int
-    windowed: bool
-    stretch: int
+
+    @property
+    def half(self) -> int:
+        """How often the slot that is filled again most often is."""
+        return (self.exchanges - 1) // 2
 
 
 def watched(space: Space) -> tuple[Site, ...]:
@@ -46,33 +49,30 @@ def watched(space: Space) -> tuple[Site, ...]:
     return tuple(s for s in found if s.outer is not None and s.outer.off_chip)
 
 
-def exchanged(site: Site, exchanges: int, first: int, double: bool) -> Exchanged:
+def exchanged(site: Site, exchanges: int, first: int, total: int, double: bool) -> Exchanged:
     """An input with its numbers."""
-    wait, operand = site.road.latency_cycles, site.operand
-    windowed = operand.source is not None
-    return Exchanged(exchanges, first, double, wait, windowed, stretch(operand))
+    slow = stretch(site.operand)
+    wait = site.road.latency_cycles
+    return Exchanged(exchanges, slow * first, slow * total, double, wait)
 
 
-def waits(sites: Sequence[Exchanged], launches: int, work: Map[str, int], depth: int) -> int:
-    """All of them; work: cycles of the first and of the last launch, launches with full tiles;
-    depth: of a queue."""
-    late = behind(sites, launches, depth, work["first"])
-    return crowded(sites, work["first"]) + short(sites, launches, work["full"], work["last"]) + late
+def waits(sites: Sequence[Exchanged], launches: int, work: Map[str, int]) -> int:
+    """All of them; work: cycles of all launches without conflicts and of
+    the last one, launches with full tiles."""
+    found = [turns(sites, place, work["alone"]) for place in range(len(sites))]
+    return max(found, default=0) + short(sites, launches, work["full"], work["last"])
 
 
-def crowded(sites: Sequence[Exchanged], cycles: int) -> int:
-    """Cycles lost where two inputs change at once; cycles: of a launch."""
-    lost = 0
-    for rare in sites:
-        for often in sites:
-            if rare is often or rare.exchanges > often.exchanges:
-                continue
-            if not (rare.double and often.double):
-                continue
-            first = rare.stretch * rare.first
-            late = often.wait + often.first + first - cycles
-            times = min(rare.exchanges - 1, often.exchanges // 2)
-            lost = max(lost, times * max(0, min(first, late)))
+def turns(sites: Sequence[Exchanged], place: int, compute: int) -> int:
+    """Cycles lost as the slots of one of the sites take turns; compute: cycles of all launches."""
+    site = sites[place]
+    if not site.double:
+        return 0
+    late = site.wait + site.total // site.exchanges - compute // site.exchanges
+    lost = site.half * max(0, late)
+    for other in (s for at, s in enumerate(sites) if at != place and s.double):
+        met = min(other.exchanges - 1, site.half)
+        lost += met * max(0, min(other.first, late + other.first))
     return lost
 
 
@@ -83,14 +83,4 @@ def short(sites: Sequence[Exchanged], launches: int, full: int, cycles: int) -> 
         if site.double and 2 * site.exchanges > launches:
             late = max(0, site.wait + site.first - cycles)
             lost = max(lost, -(-(launches - full) * late // 2))
-    return lost
-
-
-def behind(sites: Sequence[Exchanged], launches: int, depth: int, cycles: int) -> int:
-    """Cycles lost by tiles that serve more launches than queues hold; cycles: of a launch."""
-    lost = 0
-    for site in sites:
-        if site.double and site.windowed and launches > depth * site.exchanges:
-            late = max(0, site.wait + site.first - depth * cycles)
-            lost = max(lost, (site.exchanges - 1) * late)
     return lost

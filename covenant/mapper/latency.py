@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from covenant.mapper.gaps import watched
 from covenant.mapper.mapping import Role
 from covenant.mapper.sharing import stretch
 from covenant.mapper.sites import Site
@@ -86,7 +87,8 @@ def paths(space: Space) -> tuple[LongPath, ...]:
         written = (*_each(own, "total"), *(Part(s.key, "last", -1) for s in own))
         found.append(LongPath("store", (*fill, _FIRST, *written, *out, _PRESSED)))
     twice = tuple(Part(p.key, p.quantity, 2) for p in fill)
-    for site in space.moved:
+    slots = {s.key for s in watched(space)}  # `gaps` counts what these wait for
+    for site in (s for s in space.moved if s.key not in slots):
         left = rest(space, site)
         longer = stretch(site.operand) - 1 if space.machine.queued else 0
         slow = (Part(site.key, "total", longer), Part(site.key, "first", -longer))

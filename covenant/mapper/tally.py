@@ -76,6 +76,7 @@ class Tally:
         """Quantities of the array: cycles of all launches, of the first and of the last, …"""
         return {
             "compute": self.compute(space) + shared.lost,
+            "alone": self.compute(space),
             "first": sum(s.cycles[1] for s in self.shares),
             "last": sum(s.cycles[2] for s in self.shares),
             "full": self.full,

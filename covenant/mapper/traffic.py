@@ -248,41 +248,49 @@ def _spatial_columns(
     def cycles(spans: Sequence[Span]) -> int:
         return _box_cycles(spans, width, pitch, memory.word_bytes, road)
 
+    def fills(spans: Sequence[Span]) -> int:
+        return _fill_cycles(spans, memory.word_bytes, road)
+
     total = words = 0
     for combination in itertools.product(*(k[0].items() for k in kinds)):
         times = prod(n for _, n in combination)
         spans = [kind for kind, _ in combination]
-        total += times * cycles(spans)
+        total += times * (cycles(spans) + fills(spans))
         words += times * prod(s.real for s in spans)
-    return Columns(
-        plane, total, cycles([k[1] for k in kinds]), cycles([k[2] for k in kinds]), words
-    )
+    first, last = ([k[place] for k in kinds] for place in (1, 2))
+    return Columns(plane, total - fills(first), cycles(first), cycles(last), words)
 
 
 def _box_cycles(spans: Sequence[Span], width: int, pitch: int, word: int, road: Path) -> int:
-    """Cycles of one box: its rows, merged where they follow one another in off-chip memory, and the
-    fills around what lies outside the tensor; width: of the tensor's rows; pitch: bytes between
-    rows of the box."""
+    """Cycles of the rows of one box, merged where they follow one another in off-chip memory;
+    width: of the tensor's rows; pitch: bytes between rows of the box."""
     if not road.bus:
         return 0
     last = spans[-1]
-    start = last.phase * word
+    start, run = last.phase * word, last.real * word
     if len(spans) == 1:
-        fill = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
-        return _rows(1, last.real * word, start, pitch, road) + fill
-    first = spans[0]
-    if len(spans) == 2:
-        lines = first.real
-        sides = -(-last.low * word // road.bus) + -(-last.high * word // road.bus)
-        if last.real == width and pitch == width * word:
-            body = _rows(1, lines * last.real * word, 0, pitch, road)
-        else:
-            body = _rows(lines, last.real * word, start, pitch, road)
-        body += lines * sides
-    else:
-        body = first.real * _box_cycles(spans[1:], width, pitch, word, road)
-    row = prod(s.span for s in spans[1:-1]) * -(-last.span * word // road.bus)
-    return body + (first.low + first.high) * row
+        return _rows(1, run, start, pitch, road)
+    if len(spans) > 2:
+        return spans[0].real * _box_cycles(spans[1:], width, pitch, word, road)
+    lines = spans[0].real
+    if last.real == width and pitch == width * word:
+        return _rows(1, lines * run, 0, pitch, road)
+    return _rows(lines, run, start, pitch, road)
+
+
+def _fill_cycles(spans: Sequence[Span], word: int, road: Path) -> int:
+    """Cycles of the fills around one box: a launch per side, whose words pass a beat at a time
+    wherever they go (cvn_dma_beats). Those of the first tile pass before its data come: their
+    callers leave them out."""
+    if not road.bus:
+        return 0
+    found, real = 0, 1
+    for place, span in enumerate(spans):
+        across = prod(s.span for s in spans[place + 1 :])
+        for side in (span.low, span.high):
+            found += -(-side * real * across * word // road.bus)
+        real *= span.real
+    return found
 
 
 def _window_columns(

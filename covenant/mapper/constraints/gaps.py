@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
 from covenant.mapper.constraints.placement import Residency
-from covenant.mapper.constraints.product import bounds, product
+from covenant.mapper.constraints.product import bounds, product, total
 from covenant.mapper.constraints.tiling import Tiling
 from covenant.mapper.gaps import watched
 from covenant.mapper.sharing import stretch
-from covenant.mapper.sites import Site
 from covenant.mapper.space import Space
+
+_HIGH = 1 << 40
+
+
+@dataclass(frozen=True)
+class _Turns:
+    """An input whose slots take turns: how often the one that is filled again most often is, cycles
+    by which each comes late (less than none where it is early), those of its first tile."""
+
+    residency: Residency
+    double: cp_model.IntVar
+    half: cp_model.IntVar
+    late: cp_model.IntVar
+    slow: int
+
+    @property
+    def top(self) -> int:
+        """Most cycles of a tile."""
+        return self.slow * bounds(self.residency.first)[1]
 
 
 def add_gaps(
@@ -24,91 +42,78 @@ def add_gaps(
     double: Mapping[str, cp_model.IntVar],
 ) -> list[cp_model.LinearExprT]:
     """Terms to add to the cycles of the array."""
-    sites = watched(space)
-    if not sites:
+    watches = [residencies[s.key] for s in watched(space)]
+    if not watches:
         return []
-    found: list[cp_model.LinearExprT] = []
-    high = 1 << 40
-    if len(sites) > 1:
-        crowd = model.new_int_var(0, high, "crowded")
-        for rare, often in itertools.permutations(sites, 2):
-            _crowded(model, tiling, residencies, double, crowd, (rare, often))
-        found.append(crowd)
-    cut = model.new_int_var(0, high, "short")
+    turns = [_turns(model, tiling.compute, r, double[r.site.key]) for r in watches]
+    longest = model.new_int_var(0, _HIGH, "turns")
+    for each in turns:
+        _add_turns(model, longest, each, [t for t in turns if t is not each])
+    cut = model.new_int_var(0, _HIGH, "short")
     fewer = model.new_int_var(0, bounds(tiling.launches)[1], "short_launches")
     model.add(fewer == tiling.launches - tiling.full)
-    for site in sites:
-        _short(model, tiling, residencies[site.key], double, cut, fewer)
-    late = model.new_int_var(0, high, "behind")
-    for site in (s for s in sites if s.operand.source is not None):
-        _behind(model, space, tiling, residencies[site.key], double, late)
-    return [*found, cut, late]
+    for each in turns:
+        _short(model, tiling, each, cut, fewer)
+    return [longest, cut]
 
 
-def _crowded(
+def _turns(
     model: cp_model.CpModel,
-    tiling: Tiling,
-    residencies: Mapping[str, Residency],
-    double: Mapping[str, cp_model.IntVar],
-    crowd: cp_model.IntVar,
-    pair: tuple[Site, Site],
+    compute: cp_model.IntVar,
+    residency: Residency,
+    double: cp_model.IntVar,
+) -> _Turns:
+    site, exchanges = residency.site, residency.exchanges
+    half = model.new_int_var(0, (bounds(exchanges)[1] - 1) // 2, f"half_{site.key}")
+    model.add_division_equality(half, exchanges - 1, 2)
+    life = model.new_int_var(0, _HIGH, f"life_{site.key}")
+    model.add_division_equality(life, compute, exchanges)
+    slow = stretch(site.operand)
+    most = slow * bounds(residency.total)[1]
+    load = model.new_int_var(0, most, f"load_{site.key}")
+    model.add_division_equality(load, slow * residency.total, exchanges)
+    late = model.new_int_var(-_HIGH, site.road.latency_cycles + most, f"late_{site.key}")
+    model.add(late == site.road.latency_cycles + load - life)
+    return _Turns(residency, double, half, late, slow)
+
+
+def _add_turns(
+    model: cp_model.CpModel, longest: cp_model.IntVar, turns: _Turns, others: Sequence[_Turns]
 ) -> None:
-    rare, often = (residencies[s.key] for s in pair)
-    name = f"{rare.site.key}_{often.site.key}"
-    wait = often.site.road.latency_cycles
-    slow = stretch(rare.site.operand)
-    top = slow * bounds(rare.first)[1]
-    rarer = model.new_bool_var(f"rarer_{name}")
-    model.add(rare.exchanges <= often.exchanges).only_enforce_if(rarer)
-    model.add(rare.exchanges > often.exchanges).only_enforce_if(rarer.negated())
-    most = bounds(rare.exchanges)[1]
-    half = model.new_int_var(0, bounds(often.exchanges)[1] // 2, f"half_{name}")
-    model.add_division_equality(half, often.exchanges, 2)
-    times = model.new_int_var(0, most, f"times_{name}")
-    model.add_min_equality(times, [rare.exchanges - 1, half])
-    late = model.new_int_var(0, wait + bounds(often.first)[1] + top, f"late_{name}")
-    model.add_max_equality(late, [0, wait + often.first + slow * rare.first - tiling.first])
-    least = model.new_int_var(0, top, f"least_{name}")
-    model.add_min_equality(least, [late, slow * rare.first])
-    lost = product(model, [times, least], f"crowd_{name}", 1)
-    both = [double[rare.site.key], double[often.site.key]]
-    model.add(crowd >= lost).only_enforce_if(rarer, *both)
+    """Cycles lost as slots take turns, and wait for the beats of others that change with them."""
+    key, high = turns.residency.site.key, max(0, bounds(turns.late)[1])
+    least = model.new_int_var(0, high, f"least_{key}")
+    model.add_max_equality(least, [0, turns.late])
+    parts = [product(model, [turns.half, least], f"turns_{key}", 1)]
+    for other in others:
+        name = f"{other.residency.site.key}_{key}"
+        exchanges, first = other.residency.exchanges, other.slow * other.residency.first
+        met = model.new_int_var(0, bounds(exchanges)[1], f"met_{name}")
+        model.add_min_equality(met, [exchanges - 1, turns.half])
+        over = model.new_int_var(-_HIGH, high + other.top, f"over_{name}")
+        model.add_min_equality(over, [turns.late + first, first])
+        beats = model.new_int_var(0, other.top, f"beats_{name}")
+        model.add_max_equality(beats, [0, over])
+        crowd = product(model, [met, beats], f"crowd_{name}", 1)
+        both = model.new_int_var(0, bounds(crowd)[1], f"both_{name}")
+        model.add(both >= crowd).only_enforce_if(other.double)
+        parts.append(both)
+    model.add(longest >= total(parts)).only_enforce_if(turns.double)
 
 
 def _short(
     model: cp_model.CpModel,
     tiling: Tiling,
-    residency: Residency,
-    double: Mapping[str, cp_model.IntVar],
+    turns: _Turns,
     cut: cp_model.IntVar,
     fewer: cp_model.IntVar,
 ) -> None:
+    residency = turns.residency
     key, wait = residency.site.key, residency.site.road.latency_cycles
-    late = model.new_int_var(0, wait + bounds(residency.first)[1], f"late_{key}")
-    model.add_max_equality(late, [0, wait + residency.first - tiling.last])
+    late = model.new_int_var(0, wait + turns.top, f"short_of_{key}")
+    model.add_max_equality(late, [0, wait + turns.slow * residency.first - tiling.last])
     lost = product(model, [fewer, late], f"short_{key}", 1)
     often = model.new_bool_var(f"often_{key}")
     model.add(2 * residency.exchanges > tiling.launches).only_enforce_if(often)
     model.add(2 * residency.exchanges <= tiling.launches).only_enforce_if(often.negated())
-    model.add(2 * cut >= lost).only_enforce_if(often, double[key])
-
-
-def _behind(
-    model: cp_model.CpModel,
-    space: Space,
-    tiling: Tiling,
-    residency: Residency,
-    double: Mapping[str, cp_model.IntVar],
-    late: cp_model.IntVar,
-) -> None:
-    key, wait = residency.site.key, residency.site.road.latency_cycles
-    ahead = space.machine.queued
-    left = model.new_int_var(0, wait + bounds(residency.first)[1], f"left_{key}")
-    model.add_max_equality(left, [0, wait + residency.first - ahead * tiling.first])
-    later = model.new_int_var(0, bounds(residency.exchanges)[1] - 1, f"later_{key}")
-    model.add(later == residency.exchanges - 1)
-    lost = product(model, [later, left], f"behind_{key}", 1)
-    many = model.new_bool_var(f"many_{key}")
-    model.add(tiling.launches > ahead * residency.exchanges).only_enforce_if(many)
-    model.add(tiling.launches <= ahead * residency.exchanges).only_enforce_if(many.negated())
-    model.add(late >= lost).only_enforce_if(many, double[key])
+    model.add(2 * cut >= lost).only_enforce_if(often, turns.double)

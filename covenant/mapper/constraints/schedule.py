@@ -91,7 +91,8 @@ def add_latency(
     for path in fills(space):
         model.add(fill >= _sum(path, known))
     known["", "fill"] = fill
-    known["", "gaps"] = total(add_gaps(model, space, tiling, residencies, double))
+    gaps = add_gaps(model, space, tiling, residencies, double)
+    known["", "gaps"] = total(gaps)
     longest = model.new_int_var(0, 1 << 40, "longest")
     for path in paths(space):
         model.add(path.shares * longest >= _sum(path, known))
