@@ -187,7 +187,7 @@ def _division(
 
 def _busy(case: _Case, banks: int) -> Column:
     """What so many banks of the others take."""
-    return -(-12 * case.guests // (5 * banks))
+    return -(-17 * case.guests // (8 * banks))
 
 
 def _in_turns(case: _Case, groups: int) -> Iterator[Division]:

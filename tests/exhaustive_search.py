@@ -127,6 +127,7 @@ class Walk:
         space = self.space
         seen: list[int] = []
         words = filled = 0
+        around = {d for axis in operand.indices[operand.packed_axis + 1 :] for d in axis.dims}
         previous: tuple[int, ...] | None = None
         done: set[tuple[int, ...]] = set()
         for index in itertools.product(*(range(named[d].trips) for d in outside)):
@@ -140,7 +141,8 @@ class Walk:
             at = dict(zip(outside, index, strict=True))
             cycles, count, fills = self._tile(operand, named, at)
             seen.append(cycles)
-            filled += fills if any(relevant) else 0  # those of the first tile are not waited for
+            # Not waited for: those of the first tile along the axes that are filled.
+            filled += fills if any(at[d] for d in around & set(at)) else 0
             words += count
         size = self._size(operand, named, outside)
         setup = space.paths[operand.port].setup_cycles

@@ -280,8 +280,8 @@ def _box_cycles(spans: Sequence[Span], width: int, pitch: int, word: int, road: 
 
 def _fill_cycles(spans: Sequence[Span], word: int, road: Path) -> int:
     """Cycles of the fills around one box: a launch per side, whose words pass a beat at a time
-    wherever they go (cvn_dma_beats). Those of the first tile pass before its data come: their
-    callers leave them out."""
+    wherever they go (cvn_dma_beats). Those of the first tile along these axes pass before its data
+    come: callers leave them out."""
     if not road.bus:
         return 0
     found, real = 0, 1

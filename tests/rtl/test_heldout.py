@@ -64,9 +64,9 @@ def main(
                 found.setdefault(layer.kind, []).append(ran)
                 if each:
                     click.echo(_line(layer.name, [ran]))
-        click.echo(
-            f"{' '.join((name, *settings)):<30} layers   cost model: signed   mean  worst   timing model: mean  worst"
-        )
+        machine = " ".join((name, *settings))
+        heads = "layers   cost model: signed   mean  worst   timing model: mean  worst"
+        click.echo(f"{machine:<30} {heads}")
         for kind, runs in sorted(found.items()):
             click.echo(_line(kind, runs))
         every = [run for runs in found.values() for run in runs]
