@@ -257,7 +257,7 @@ def _spatial_columns(
         spans = [kind for kind, _ in combination]
         total += times * (cycles(spans) + fills(spans))
         words += times * prod(s.real for s in spans)
-    first, last = ([k[place] for k in kinds] for place in (1, 2))
+    first, last = [k[1] for k in kinds], [k[2] for k in kinds]
     return Columns(plane, total - fills(first), cycles(first), cycles(last), words)
 
 
