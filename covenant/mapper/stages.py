@@ -1,7 +1,7 @@
 """Fixed cycles around the work of a machine's engines, for the cost formulas.
 
-In: an architecture. Out: `Stages`: those of the RTL for a member of the cluster family, each in the
-module that it cites; any other machine has what its YAML says and nothing else.
+In: an architecture. Out: `Stages`: sums of those of the RTL (acg.stages) for a member of the
+cluster family; any other machine has what its YAML says and nothing else.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg, Memory, Transfer
+from covenant.acg.stages import CLUSTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,17 @@ class Stages:
 
 _FAMILY = Stages(
     in_family=True,
-    first_words=6,
-    load_words=4,
-    node_words=30,
-    turn_words=10,
-    pad_words=8,
-    piece_words=50,
-    turn=1,
-    landed=2,
-    leaving=2,
-    sent=2,
-    seen=2,
+    first_words=CLUSTER.first_words,
+    load_words=CLUSTER.load_words,
+    node_words=CLUSTER.node_words,
+    turn_words=CLUSTER.turn_words,
+    pad_words=CLUSTER.pad_words,
+    piece_words=CLUSTER.piece_words,
+    turn=CLUSTER.turn,
+    landed=CLUSTER.landing + CLUSTER.credit,
+    leaving=CLUSTER.credit + CLUSTER.request,
+    sent=CLUSTER.sending - 1,
+    seen=CLUSTER.idle + 1,
 )
 
 

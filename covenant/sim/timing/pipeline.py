@@ -1,7 +1,7 @@
 """Fixed cycles around the work of engines: register stages, queues, look-ups.
 
 In: an architecture. Out: `Pipeline`. A member of the cluster family has the stages of its RTL, in
-modules named below; any other machine what its YAML says.
+`acg.stages`; any other machine what its YAML says.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from covenant.acg.graph import Acg, Capability, Memory, Transfer
+from covenant.acg.stages import CLUSTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ class Pipeline:
 
     def request(self, transfer: Transfer) -> int:
         """From taking a transfer to its first request (cvn_dma_rows)."""
-        return 1 if self.in_family else transfer.setup_cycles
+        return CLUSTER.request if self.in_family else transfer.setup_cycles
 
     def first_beat(self, memory: Memory, capability: Capability) -> int:
         """From taking a stream's job to its first beat (cvn_stream_reader: address, bank, FIFO)."""
         if self.in_family:
-            return memory.latency_cycles + 2
+            return memory.latency_cycles + CLUSTER.beat
         return memory.latency_cycles + capability.startup_cycles
 
     @property
@@ -51,13 +52,22 @@ class Pipeline:
         """From the end of the last step to the last word written (cvn_post: two more stages in the
         requantisers)."""
         if self.in_family:
-            return exchange + 2 * rounds
+            return exchange + CLUSTER.rounding * rounds
         return exchange + capability.drain_cycles
 
 
 def pipeline_of(acg: Acg) -> Pipeline:
     """The stages of an architecture."""
     if acg.rtl:
-        return Pipeline(1, 1, 1, 1, 3, 8, 2, in_family=True)
+        return Pipeline(
+            CLUSTER.offer,
+            CLUSTER.credit,
+            CLUSTER.idle,
+            CLUSTER.landing,
+            CLUSTER.sending,
+            CLUSTER.address_beats,
+            CLUSTER.jobs_ahead,
+            in_family=True,
+        )
     issue = acg.control.issue_cycles if acg.control is not None else 0
     return Pipeline(issue, 0, 0, 0, 0, 0, 1, in_family=False)
