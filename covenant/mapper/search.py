@@ -74,7 +74,11 @@ class Search:
             solver.best_bound_callback = told.on_bound
 
         def work() -> None:
-            status[0] = solver.solve(proto, told)
+            try:
+                status[0] = solver.solve(proto, told)
+            except IndexError:  # OR-Tools 9.15 loses a variable of some models on their way back
+                solver.parameters.keep_all_feasible_solutions_in_presolve = True
+                status[0] = solver.solve(proto, told)
 
         def stop() -> None:
             with suppress(RuntimeError):  # not begun yet: asked again a moment later

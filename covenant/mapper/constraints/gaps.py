@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ortools.sat.python import cp_model
 
 from covenant.mapper.constraints.placement import Residency
-from covenant.mapper.constraints.product import bounds, product, total
+from covenant.mapper.constraints.product import bounds, product, quotient, total
 from covenant.mapper.constraints.tiling import Tiling
 from covenant.mapper.gaps import watched
 from covenant.mapper.sharing import stretch
@@ -65,14 +65,15 @@ def _turns(
 ) -> _Turns:
     site, exchanges = residency.site, residency.exchanges
     half = model.new_int_var(0, (bounds(exchanges)[1] - 1) // 2, f"half_{site.key}")
-    model.add_division_equality(half, exchanges - 1, 2)
-    life = model.new_int_var(0, _HIGH, f"life_{site.key}")
-    model.add_division_equality(life, compute, exchanges)
+    even = model.new_bool_var(f"even_{site.key}")
+    model.add(exchanges == 2 * half + 1 + even)
+    life = quotient(model, compute, exchanges, f"life_{site.key}")
     slow = stretch(site.operand)
-    most = slow * bounds(residency.total)[1]
-    load = model.new_int_var(0, most, f"load_{site.key}")
-    model.add_division_equality(load, slow * residency.total, exchanges)
-    late = model.new_int_var(-_HIGH, site.road.latency_cycles + most, f"late_{site.key}")
+    beats = product(model, [residency.total], f"beats_{site.key}", slow)
+    load = quotient(model, beats, exchanges, f"load_{site.key}")
+    low = site.road.latency_cycles - bounds(life)[1]
+    high = site.road.latency_cycles + bounds(load)[1]
+    late = model.new_int_var(low, high, f"late_{site.key}")
     model.add(late == site.road.latency_cycles + load - life)
     return _Turns(residency, double, half, late, slow)
 
@@ -83,17 +84,22 @@ def _add_turns(
     """Cycles lost as slots take turns, and wait for the beats of others that change with them."""
     key, high = turns.residency.site.key, max(0, bounds(turns.late)[1])
     least = model.new_int_var(0, high, f"least_{key}")
-    model.add_max_equality(least, [0, turns.late])
+    model.add(least >= turns.late)
     parts = [product(model, [turns.half, least], f"turns_{key}", 1)]
+    early = model.new_bool_var(f"early_{key}") if others else None
+    if early is not None:
+        model.add(turns.late <= 0).only_enforce_if(early)
     for other in others:
         name = f"{other.residency.site.key}_{key}"
         exchanges, first = other.residency.exchanges, other.slow * other.residency.first
-        met = model.new_int_var(0, bounds(exchanges)[1], f"met_{name}")
-        model.add_min_equality(met, [exchanges - 1, turns.half])
-        over = model.new_int_var(-_HIGH, high + other.top, f"over_{name}")
-        model.add_min_equality(over, [turns.late + first, first])
+        met = model.new_int_var(0, min(bounds(exchanges)[1], bounds(turns.half)[1]), f"met_{name}")
+        fewer = model.new_bool_var(f"fewer_{name}")
+        model.add(met >= exchanges - 1).only_enforce_if(fewer)
+        model.add(met >= turns.half).only_enforce_if(fewer.negated())
         beats = model.new_int_var(0, other.top, f"beats_{name}")
-        model.add_max_equality(beats, [0, over])
+        assert early is not None
+        model.add(beats >= turns.late + first).only_enforce_if(early)
+        model.add(beats >= first).only_enforce_if(early.negated())
         crowd = product(model, [met, beats], f"crowd_{name}", 1)
         both = model.new_int_var(0, bounds(crowd)[1], f"both_{name}")
         model.add(both >= crowd).only_enforce_if(other.double)

@@ -58,3 +58,15 @@ def product(
         terms.append(slope * added)
     model.add(scaled == total(terms))
     return scaled
+
+
+def quotient(
+    model: cp_model.CpModel, numerator: cp_model.IntVar, divisor: cp_model.IntVar, name: str
+) -> cp_model.IntVar:
+    """numerator // divisor of non-negative variables, as a product and what is left."""
+    (low, high), (least, most) = bounds(numerator), bounds(divisor)
+    found = model.new_int_var(low // most, high // max(1, least), name)
+    whole = product(model, [found, divisor], f"{name}_whole", 1)
+    model.add(whole <= numerator)
+    model.add(whole + divisor >= numerator + 1)
+    return found
