@@ -40,7 +40,6 @@ from covenant.frontend.reader import read_model
 from covenant.mapper.batch import Outcome, SolveOptions, Task, solve_all
 from covenant.mapper.cache import MappingCache
 from covenant.mapper.cost import evaluate as evaluate_cost
-from covenant.mapper.mapping import Mapping as LayerMapping
 from covenant.mapper.pins import Pin, PinnedLayer
 from covenant.mapper.pins_saved import pins_text, write_pins
 from covenant.mapper.printer import from_json, to_json
@@ -230,27 +229,11 @@ def _dumped(mapped: MappedLayer, acg: Acg, artifact: str) -> str | CovenantError
 
 def compile_layer(mapped: MappedLayer, acg: Acg) -> CompiledLayer:
     """Lower, encode and statically check one mapped layer; CovenantError when it cannot run."""
-    lowered, mapping = _whole(mapped)
+    lowered, mapping = mapped.whole()
     program = lower(mapping, lowered.codelet, acg, payloads=lowered.constants)
     image = build_image(program, mapping, lowered.codelet, acg, lowered.constants)
     verify_image(image, acg)
     return CompiledLayer(mapped, program, image)
-
-
-def _whole(mapped: MappedLayer) -> tuple[LoweredLayer, LayerMapping]:
-    if mapped.error is not None:
-        raise mapped.error
-    assert mapped.lowered is not None
-    assert mapped.mapping is not None
-    if mapped.layer.assumed_int8:
-        raise fail(
-            "RUN010",
-            f"layer {mapped.layer.name!r} ({mapped.layer.op_type}) is float: it can be mapped as "
-            "if it were int8, not run",
-            Span(mapped.layer.name),
-            "quantise the model, e.g. with onnxruntime.quantization.quantize_static",
-        )
-    return mapped.lowered, mapped.mapping
 
 
 def run_model(
@@ -288,7 +271,7 @@ def _run_layer(
     images: Mapping[str, Image],
 ) -> LayerRun:
     try:
-        lowered, _ = _whole(mapped)
+        lowered, _ = mapped.whole()
         image = images.get(mapped.layer.name) or compile_layer(mapped, mapping.acg).image
         done = execute_layer(mapping.model, mapped.layer, lowered, image, backend, tensors, seed)
     except CovenantError as error:
@@ -360,7 +343,11 @@ def _host_files(mapping: ModelMapping, compiled: Sequence[CompiledLayer]) -> Map
     control = mapping.acg.control
     if control is None or control.host is None or mapping.not_in_host_code:
         return {}
-    ready = [HostLayer(c.mapped.layer, _whole(c.mapped)[0], c.image) for c in compiled]
+    ready = [
+        HostLayer(c.mapped.layer, lowered, c.image, show_mapping(how))
+        for c in compiled
+        for lowered, how in [c.mapped.whole()]
+    ]
     return host_files(mapping.model, ready, mapping.acg)
 
 

@@ -28,7 +28,7 @@ from covenant.emit.shapes import Box, Piece, Shapes, Sums
 from covenant.emit.transfers import resident_box
 from covenant.mapper.mapping import Layout, Role, StepBinding
 from covenant.mapper.mapping import Mapping as LayerMapping
-from covenant.mapper.operands import capability_of
+from covenant.mapper.operands import Operand, capability_of
 from covenant.mapper.scales import scale_of, settled_scale
 
 Key = tuple[str, str]
@@ -57,6 +57,12 @@ class Run:
     `hold` 0, those of the others with `hold` 1."""
     held: tuple[object, ...] = ()
     """What the stationary operand of the last launch was."""
+    stationary: tuple[Operand, tuple[str, ...]] | None = None
+    holds: bool = field(init=False)
+    """Whether launches can leave the stationary operand as it is."""
+
+    def __post_init__(self) -> None:
+        self.holds = self.group.unit.register("hold") is not None
 
     def over(self, tile: Tile, sums: Sums) -> Iterator[Invocation]:
         """Launches over a tile, and exchanges of operands of its own that are due."""
@@ -165,7 +171,7 @@ class Run:
     def _holding(self, values: Values, piece: Piece, addresses: Mapping[str, Address]) -> Values:
         """The values with `hold`: 1 where the stationary operand is that of the launch before."""
         port = self.group.stationary
-        if self.group.unit.register("hold") is None or f"{port}.base" not in addresses:
+        if not self.holds or f"{port}.base" not in addresses:
             return values
         known = self.holding.get(id(values))
         if known is None:
@@ -173,14 +179,22 @@ class Run:
             rest = tuple(v for v in values if v not in own)
             known = (own, (*values, ("hold", 0)), (*rest, ("hold", 1)))
             self.holding[id(values)] = known
-        end = next(e for e in self.group.ends if e.prefix == port)
-        one = all(piece.size[d] <= self.group.extents[d] for d in end.operand.dims)
-        place = self.places.get((end.operand.port, end.operand.memory))
+        operand, dims = self._stationary()
+        one = all(piece.size[d] <= self.group.extents[d] for d in dims)
+        place = self.places.get((operand.port, operand.memory))
         number = place.exchanges if place is not None else 0
         now = (number, addresses[f"{port}.base"].value, known[0]) if one else ()
         same = bool(now) and now == self.held
         self.held = now
         return known[2] if same else known[1]
+
+    def _stationary(self) -> tuple[Operand, tuple[str, ...]]:
+        """The operand that stays for the next launch, and its dims."""
+        if self.stationary is None:
+            port = self.group.stationary
+            operand = next(e.operand for e in self.group.ends if e.prefix == port)
+            self.stationary = operand, operand.dims
+        return self.stationary
 
     def _address(self, end: End, origin: dict[str, int], size: Box) -> Address:
         """Where a stream starts for a box of iterations."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from covenant.acg.graph import Acg
 from covenant.codelets.lowered import LoweredLayer
-from covenant.core.diagnostics import CovenantError, ExitCode
+from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
 from covenant.core.layer import Layer
 from covenant.frontend.model import Model, Unsupported
 from covenant.mapper.cost import Cost
@@ -38,6 +38,22 @@ class MappedLayer:
     cached: bool = False
     pins: tuple[Pin, ...] = ()
     stopped: bool = False
+
+    def whole(self) -> tuple[LoweredLayer, LayerMapping]:
+        """Codelet and mapping of a layer that can be compiled; CovenantError for another."""
+        if self.error is not None:
+            raise self.error
+        assert self.lowered is not None
+        assert self.mapping is not None
+        if self.layer.assumed_int8:
+            raise fail(
+                "RUN010",
+                f"layer {self.layer.name!r} ({self.layer.op_type}) is float: it can be mapped as "
+                "if it were int8, not run",
+                Span(self.layer.name),
+                "quantise the model, e.g. with onnxruntime.quantization.quantize_static",
+            )
+        return self.lowered, self.mapping
 
     @property
     def on_processor(self) -> tuple[str, ...]:

@@ -31,11 +31,13 @@ from covenant.mapper.mapping import Role
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HostLayer:
-    """A layer ready to run: what it is, how its tensors are seen, its image."""
+    """A layer ready to run: what it is, how its tensors are seen, its image, and how it is mapped,
+    for readers."""
 
     layer: Layer
     lowered: LoweredLayer
     image: Image
+    notes: str = ""
 
 
 def host_files(model: Model, layers: Sequence[HostLayer], acg: Acg) -> Mapping[str, bytes]:
@@ -92,10 +94,10 @@ class _Writer:
     def layer(self, number: int, ready: HostLayer) -> None:
         """Pack what a layer reads, run it, unpack what it wrote."""
         image, prefix = ready.image, f"layer{number}"
-        self.body.append(f"/* {ready.layer.name.replace('*/', '* /')} */")
+        self.body += _comment(f"{ready.layer.name} ({ready.layer.op_type})\n{ready.notes}")
         regions: list[str] = []
         for index, tensor in enumerate(image.tensors):
-            regions.append(f"{prefix}_{tensor.role.value}{index}")
+            regions.append(f"{prefix}_{tensor.tensor}{index}")
             self._region(image, tensor, regions[-1])
             if tensor.role is Role.INPUT:
                 source = ready.layer.inputs[self._role(ready, tensor)].name
@@ -276,6 +278,12 @@ class _Writer:
             if found != place:
                 size = prod(self.shapes[output.name]) * np.dtype(self.dtypes[output.name]).itemsize
                 self._copy(place, found, (1, size, size, size))
+
+
+def _comment(text: str) -> list[str]:
+    """Lines of a C comment."""
+    lines = text.replace("*/", "* /").rstrip().splitlines()
+    return [f"{'/*' if i == 0 else ' *'} {line}".rstrip() for i, line in enumerate(lines)] + [" */"]
 
 
 def _buffer(name: str, size: int) -> str:

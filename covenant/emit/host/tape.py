@@ -22,8 +22,9 @@ from covenant.core.diagnostics import fail
 from covenant.emit.encode import mnemonics_of
 
 _MASK = (1 << 64) - 1
-_LONGEST_PERIOD = 48
-"""Entries that may repeat as a group; deeper nests fold level by level."""
+_LONGEST_PERIODS = (48, 1200)
+"""Entries that may repeat as a group: first what a tile repeats, then tiles, of which few entries
+are left by then; deeper nests fold level by level."""
 
 Values = tuple[int, ...]
 
@@ -99,8 +100,8 @@ class _Reader:
         regions: tuple[Region, ...],
         cases: dict[Values, int],
     ) -> None:
-        self.constants = [o for o in host.operands if o.name in host.constants]
-        self.operands = [o for o in host.operands if o.name not in host.constants]
+        self.constants = [_place(o) for o in host.operands if o.name in host.constants]
+        self.operands = [_place(o) for o in host.operands if o.name not in host.constants]
         self.regions = regions
         self.span = host.span
         self.cases = cases
@@ -110,14 +111,14 @@ class _Reader:
         """The shape of a word's entry and the values of its operands."""
         if mnemonic.effect == "halt":
             return _Leaf(2, 0), ()
-        constants = tuple(_bits(o, word) for o in self.constants)
+        constants = tuple([word >> low & mask for low, mask in self.constants])
         case = self.cases.setdefault(constants, len(self.cases))
         head = case << 8
         values = []
-        for index, operand in enumerate(self.operands):
-            value = _bits(operand, word)
+        for index, (low, mask) in enumerate(self.operands):
+            value = word >> low & mask
             for field in self.far[mnemonic.name]:
-                if field.low == operand.low:
+                if field.low == low:
                     region = self.region(_bits(field, word))
                     head |= (1 + region) << (24 + 8 * index)
                     value -= self.regions[region].address
@@ -143,8 +144,14 @@ def _far(acg: Acg, control: Control, mnemonic: Mnemonic) -> tuple[Field, ...]:
     )
 
 
+def _place(field: Field) -> tuple[int, int]:
+    """How far to shift a word, and what to leave of it."""
+    return field.low, (1 << field.width_bits) - 1
+
+
 def _bits(field: Field, word: int) -> int:
-    return word >> field.low & ((1 << field.width_bits) - 1)
+    low, mask = _place(field)
+    return word >> low & mask
 
 
 class _Folder:
@@ -165,18 +172,18 @@ class _Folder:
 
     def fold(self, tokens: list[_Token]) -> list[_Token]:
         """Fold repetition until nothing repeats."""
-        while True:
-            folded = self.once(tokens)
-            if len(folded) == len(tokens):
-                return folded
-            tokens = folded
+        for longest in _LONGEST_PERIODS:
+            while len(folded := self.once(tokens, longest)) < len(tokens):
+                tokens = folded
+        return tokens
 
-    def once(self, tokens: list[_Token]) -> list[_Token]:
+    def once(self, tokens: list[_Token], longest: int) -> list[_Token]:
+        """Every repetition of at most so many entries as one."""
         kinds = [token.shape for token in tokens]
         result: list[_Token] = []
         at = 0
         while at < len(tokens):
-            period, repeats, advance = _repeat(tokens, kinds, at)
+            period, repeats, advance = _repeat(tokens, kinds, at, longest)
             if repeats < 2:
                 result.append(tokens[at])
                 at += 1
@@ -192,12 +199,14 @@ def _values(tokens: Sequence[_Token], at: int, count: int) -> Values:
     return tuple(value for token in tokens[at : at + count] for value in token.values)
 
 
-def _repeat(tokens: Sequence[_Token], kinds: Sequence[int], at: int) -> tuple[int, int, Values]:
+def _repeat(
+    tokens: Sequence[_Token], kinds: Sequence[int], at: int, longest: int
+) -> tuple[int, int, Values]:
     """(period, repeats, advance) of the repetition from `at` on that saves most; repeats 1 for
     none."""
     best: tuple[int, int, Values] = (1, 1, ())
     most = 0
-    for period in range(1, min(_LONGEST_PERIOD, (len(tokens) - at) // 2) + 1):
+    for period in range(1, min(longest, (len(tokens) - at) // 2) + 1):
         second = at + period
         if kinds[second] != kinds[at] or kinds[at:second] != kinds[second : second + period]:
             continue
