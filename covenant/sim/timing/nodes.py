@@ -162,15 +162,20 @@ class Node:
                 reader.end()
         self._drained = now + work.exchange * TICKS
         done = now + work.drain * TICKS
-        if self._writer.key in job.taken and self._pipeline.drains_ahead:
-            self._agenda.at(self._drained, self._writer.release)
-            self._agenda.at(done, self._writer.queue.finish)
-        elif self._writer.key in job.taken:
-            self._agenda.at(done, self._writer.finish)
+        if self._writer.key in job.taken:
+            self._written(self._drained, done)
         else:
             drain = (work.exchange + self._pipeline.offer) * TICKS
-            job.waiters[self._writer.key] = lambda: self._agenda.at(
-                max(done, self._agenda.now + drain), self._writer.finish
+            job.waiters[self._writer.key] = lambda: self._written(
+                self._agenda.now + work.exchange * TICKS, max(done, self._agenda.now + drain)
             )
         self._job = None
         self._array.finish()
+
+    def _written(self, left: int, done: int) -> None:
+        """The writer takes the next job when the results have left the array, or is done first."""
+        if self._pipeline.drains_ahead:
+            self._agenda.at(left, self._writer.release)
+            self._agenda.at(done, self._writer.queue.finish)
+        else:
+            self._agenda.at(done, self._writer.finish)
