@@ -18,7 +18,7 @@ from program_runs import Ready, differing, lowered
 from random_mappings import random_mapping
 
 ROUNDS = 3
-NEED_BIAS = ("simba_like", "eyeriss")
+NEED_BIAS = ("simba_like", "eyeriss", "hvx")
 """Machines that add a bias where they rescale."""
 
 
@@ -73,6 +73,7 @@ def _case(name: str, seed: int) -> tuple[Acg, Ready] | None:
 
 
 MACHINES = ["gemmini_like", "two_depths", "gemmini", "lanes", "simba_like", "eyeriss"]
+MACHINES += ["hvx", "tpu_like"]
 
 
 @pytest.mark.parametrize("name", MACHINES)
