@@ -86,11 +86,11 @@ def busy_cycles(banks: int, accesses: int) -> int:
 
 def _meet(copies: Sequence[Sequence[frozenset[int]]], pace: int) -> bool:
     """Whether readers meet in banks: two at a time, or where a node takes them in turn and loads
-    one copy while it reads the other, copies of different turns."""
+    one copy while it reads the other, copies of different turns of different readers."""
+    pairs = list(itertools.combinations(copies, 2))
     if 1 < len(copies) <= pace and {len(c) for c in copies} == {2}:
-        first, second = (frozenset().union(*turn) for turn in zip(*copies, strict=True))
-        return bool(first & second)
-    return any(a & b for x, y in itertools.combinations(copies, 2) for a in x for b in y)
+        return any(x[0] & y[1] or x[1] & y[0] for x, y in pairs)
+    return any(a & b for x, y in pairs for a in x for b in y)
 
 
 def sharing(

@@ -22,11 +22,12 @@ pytestmark = pytest.mark.rtl
 LONG = 2000
 """Cycles from which on a layer counts as long: a few cycles more or less make no difference."""
 
-SEEDS = range(5 * len(KINDS), 6 * len(KINDS))
+SEEDS = (*range(5 * len(KINDS), 6 * len(KINDS)), 2105)
+"""One of every class; one whose copies of one reader share a group of banks and not of the other."""
 
-COST, TIMING = 0.2, 0.08
-"""Most relative errors of the cost model and of the timing model, for layers of any length; what
-is known of them by class is in docs/benchmarks.md."""
+COST, COST_LONG, TIMING = 0.2, 0.03, 0.08
+"""Most relative errors: of the cost model for layers of any length and for long ones, of the timing
+model; what is known of them by class is in docs/benchmarks.md."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,8 @@ def snax() -> Iterator[Codelets]:
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: drawn(seed).kind)
 def test_layer_takes_about_the_predicted_cycles(seed: int, snax: Codelets) -> None:
     ran = snax.run(drawn(seed).text, interpret=False)
-    assert abs(ran.cost.latency / ran.cycles - 1) <= COST
+    most = COST if ran.cycles < LONG else COST_LONG
+    assert abs(ran.cost.latency / ran.cycles - 1) <= most
     assert abs(ran.modelled / ran.cycles - 1) <= TIMING
 
 
