@@ -23,7 +23,7 @@ LONG = 2000
 """Cycles from which on a layer counts as long: a few cycles more or less make no difference."""
 
 SEEDS = (*range(5 * len(KINDS), 6 * len(KINDS)), 2105)
-"""One of every class; one whose copies of one reader share a group of banks and not of the other."""
+"""One of every class; one where copies of one reader share banks, and those of the other do not."""
 
 COST, COST_LONG, TIMING = 0.2, 0.03, 0.08
 """Most relative errors: of the cost model for layers of any length and for long ones, of the timing
