@@ -181,7 +181,8 @@ def _division(
         lost = lost + _met(case, operand, banks, met)
         if _meeting(space, operand, banks) > 1:
             lost = lost + jobs.uneven
-    busy = none if host else _busy(case, memory.views[-1])
+    wide = left if space.machine.pace and left in (1, 2, 4, 8, 16) and end % left == 0 else 1
+    busy = none if host else _busy(case, wide * memory.views[-1])
     return Division(np.where(fits, lost, FAR), pressed, busy)
 
 

@@ -70,12 +70,13 @@ class Plan:
     banks. `host`: the reader behind whose last copy the other buffers lie, "" when they have groups
     of their own. `spans`: groups that the words of a reader interleave over. turns: readers that
     the node takes one after another lie in the same groups, the first copies of all in one half and
-    the second ones in the other."""
+    the second ones in the other. wide: other buffers interleave over all their groups."""
 
     groups: Map[str, tuple[int, int]]
     host: str = ""
     spans: Map[str, int] = field(default_factory=dict)
     turns: bool = False
+    wide: bool = False
 
     @property
     def shared(self) -> bool:
@@ -109,7 +110,7 @@ def plans(memory: Memory, operands: Sequence[Operand], pace: int) -> tuple[Plan,
     span = max(needed.values(), default=0)
     if 1 < len(needed) <= pace and 2 * span < count:
         groups = dict.fromkeys(needed, (0, 2 * span)) | {"": (2 * span, count - 2 * span)}
-        found.append(Plan(groups, spans=dict.fromkeys(needed, span), turns=True))
+        found.append(Plan(groups, spans=dict.fromkeys(needed, span), turns=True, wide=True))
     choices = [list(_shares(needed[name], count)) for name in needed]
     for chosen in itertools.product(*choices):
         shares = dict(zip(needed, chosen, strict=True))
@@ -123,7 +124,7 @@ def plans(memory: Memory, operands: Sequence[Operand], pace: int) -> tuple[Plan,
         spans = {name: span for name, (span, _) in shares.items()}
         if start < count:
             groups[""] = (start, count - start)
-            found.append(Plan(groups, spans=spans))
+            found.append(Plan(groups, spans=spans, wide=pace > 0))
         elif start == count:
             plan = Plan(groups, spans=spans)
             hosts = [name for name in needed if not plan.apart(name)]
@@ -313,11 +314,11 @@ def turns_limit(plan: Plan, group_words: int) -> int:
 
 def guest_view(memory: Memory, plan: Plan) -> tuple[int, int]:
     """Where buffers with groups of their own lie: banks that they interleave over and the byte
-    address of their first group. Beside readers that take turns these are all of theirs where a
-    view has them side by side; an array that reduces would be kept waiting by results that meet
-    what is stored in ever other banks (measured)."""
+    address of their first group. Where nothing is reduced these are all of theirs if a view has
+    them side by side; an array that reduces would be kept waiting by results that meet what is
+    stored in ever other banks (measured)."""
     first, count = plan.groups[""]
-    wide = count if plan.turns and count & (count - 1) == 0 and first % count == 0 else 1
+    wide = count if plan.wide and count & (count - 1) == 0 and first % count == 0 else 1
     banks = wide * memory.views[-1]
     group = memory.size_bytes // group_count(memory)
     return banks, memory.size_bytes * memory.views.index(banks) + first * group

@@ -339,12 +339,13 @@ def record_fields(acg: Acg, binding: Binding, record: Record) -> dict[str, tuple
 def _record_operand(
     codelet: Codelet, acg: Acg, binding: Binding, node: Compute, record: Record
 ) -> Operand:
-    """A record: its dims are those of the present fields and its own; a table has none."""
+    """A record: its dims are those of the present fields, so that one serves everything when all
+    lanes have the same; a table has none."""
     index = next(i for i, s in enumerate(binding.steps) if s.node == node.name)
     own = dict(binding.steps[index].dims).get(record.dim, "")
     fields = record_fields(acg, binding, record)
     present = {t for t, _ in fields.values() if t}
-    used = {own} | {
+    used = {
         d
         for step in codelet.steps
         for ref in step.refs

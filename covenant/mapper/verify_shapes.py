@@ -127,7 +127,7 @@ def _record_shape(mapping: Mapping, codelet: Codelet, acg: Acg, index: int, name
     width = record.entries or chained_extent(acg, mapping, index, record.dim)
     own = dict(mapping.steps[index].dims).get(record.dim, "")
     read = {tensors[f] for f in fields if f in tensors}
-    dims = {own} | {
+    dims = {
         d
         for s in codelet.steps
         for r in s.refs
