@@ -159,7 +159,10 @@ def _division(
         return None
     none = np.zeros_like(case.rest)
     lost, pressed = none, none
-    fits = (case.rest <= (FAR if host else left * group)) & (case.room <= memory.size_bytes)
+    halved = bool(space.machine.pace) and left > 1
+    rest = _once(case) if halved else case.rest
+    limit = FAR if host else (left // 2 if halved else left) * group
+    fits = (rest <= limit) & (case.room <= memory.size_bytes)
     for operand in case.readers:
         port, count = operand.port, counts[operand.port]
         size, copies = nest[port]["size"], nest[port]["copies"]
@@ -181,14 +184,28 @@ def _division(
         lost = lost + _met(case, operand, banks, met)
         if _meeting(space, operand, banks) > 1:
             lost = lost + jobs.uneven
-    wide = left if space.machine.pace and left in (1, 2, 4, 8, 16) and end % left == 0 else 1
-    busy = none if host else _busy(case, wide * memory.views[-1])
+    busy = none if host else _busy(case, end, left if halved else 0)
     return Division(np.where(fits, lost, FAR), pressed, busy)
 
 
-def _busy(case: _Case, banks: int) -> Column:
-    """What so many banks of the others take."""
-    return -(-17 * case.guests // (8 * banks))
+def _once(case: _Case) -> Column:
+    """Bytes of one copy of everything that is no reader; nothing is summed beside it."""
+    names = [o.port for o in case.readers]
+    ports = [o.port for o in (*case.space.loads, *case.space.stores) if o.port not in names]
+    return sum((case.nest[p]["size"] for p in ports), np.zeros_like(case.rest))
+
+
+def _busy(case: _Case, first: int, left: int) -> Column:
+    """What the banks of the others take: one group; or two halves of the groups from `first` on,
+    of which only one is in use while a result has one copy."""
+    half = left // 2 or 1
+    together = half in (1, 2, 4, 8, 16) and first % half == 0
+    banks = case.space.memory.views[-1] * (half if together else 1)
+    one, both = (-(-17 * case.guests // (8 * n * banks)) for n in (1, 2))
+    if not left:
+        return one
+    twice = np.logical_and.reduce([case.nest[o.port]["copies"] == 2 for o in case.space.stores])
+    return np.where(twice, both, one)
 
 
 def _in_turns(case: _Case, groups: int) -> Iterator[Division]:
@@ -200,7 +217,8 @@ def _in_turns(case: _Case, groups: int) -> Iterator[Division]:
     if left <= 0:
         return
     group = memory.size_bytes // groups
-    fits = (case.rest <= left * group) & (case.room <= memory.size_bytes)
+    rest, limit = (_once(case), left // 2 * group) if left > 1 else (case.rest, left * group)
+    fits = (rest <= limit) & (case.room <= memory.size_bytes)
     both = np.zeros_like(case.rest)
     lost = np.zeros_like(case.rest)
     for operand in case.readers:
@@ -213,9 +231,8 @@ def _in_turns(case: _Case, groups: int) -> Iterator[Division]:
             lost = lost + case.jobs.uneven
     fits &= both <= span * group
     none = np.zeros_like(case.rest)
-    together = left in (1, 2, 4, 8, 16) and 2 * span % left == 0
-    banks = memory.views[-1] * (left if together else 1)
-    yield Division(np.where(fits, lost, FAR), none, _busy(case, banks))
+    busy = _busy(case, 2 * span, left if left > 1 else 0)
+    yield Division(np.where(fits, lost, FAR), none, busy)
 
 
 def _met(case: _Case, operand: Operand, banks: int, accesses: Column) -> Column:

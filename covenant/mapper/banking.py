@@ -70,13 +70,14 @@ class Plan:
     banks. `host`: the reader behind whose last copy the other buffers lie, "" when they have groups
     of their own. `spans`: groups that the words of a reader interleave over. turns: readers that
     the node takes one after another lie in the same groups, the first copies of all in one half and
-    the second ones in the other. wide: other buffers interleave over all their groups."""
+    the second ones in the other. halves: so do the copies of the other buffers, since a node that
+    does not reduce writes a copy all the time while the other one is stored."""
 
     groups: Map[str, tuple[int, int]]
     host: str = ""
     spans: Map[str, int] = field(default_factory=dict)
     turns: bool = False
-    wide: bool = False
+    halves: bool = False
 
     @property
     def shared(self) -> bool:
@@ -110,7 +111,8 @@ def plans(memory: Memory, operands: Sequence[Operand], pace: int) -> tuple[Plan,
     span = max(needed.values(), default=0)
     if 1 < len(needed) <= pace and 2 * span < count:
         groups = dict.fromkeys(needed, (0, 2 * span)) | {"": (2 * span, count - 2 * span)}
-        found.append(Plan(groups, spans=dict.fromkeys(needed, span), turns=True, wide=True))
+        spans = dict.fromkeys(needed, span)
+        found.append(Plan(groups, spans=spans, turns=True, halves=count - 2 * span > 1))
     choices = [list(_shares(needed[name], count)) for name in needed]
     for chosen in itertools.product(*choices):
         shares = dict(zip(needed, chosen, strict=True))
@@ -124,7 +126,7 @@ def plans(memory: Memory, operands: Sequence[Operand], pace: int) -> tuple[Plan,
         spans = {name: span for name, (span, _) in shares.items()}
         if start < count:
             groups[""] = (start, count - start)
-            found.append(Plan(groups, spans=spans, wide=pace > 0))
+            found.append(Plan(groups, spans=spans, halves=pace > 0 and count - start > 1))
         elif start == count:
             plan = Plan(groups, spans=spans)
             hosts = [name for name in needed if not plan.apart(name)]
@@ -312,24 +314,26 @@ def turns_limit(plan: Plan, group_words: int) -> int:
     return group_words * max(plan.spans.values())
 
 
-def guest_view(memory: Memory, plan: Plan) -> tuple[int, int]:
-    """Where buffers with groups of their own lie: banks that they interleave over and the byte
-    address of their first group. Where nothing is reduced these are all of theirs if a view has
-    them side by side; an array that reduces would be kept waiting by results that meet what is
-    stored in ever other banks (measured)."""
+def guest_view(memory: Memory, plan: Plan) -> tuple[int, int, int]:
+    """Where buffers with groups of their own lie: banks that a copy interleaves over, the byte
+    address of their first group, bytes from the half of first copies to that of the second ones; 0
+    where copies share the finest group."""
     first, count = plan.groups[""]
-    wide = count if plan.wide and count & (count - 1) == 0 and first % count == 0 else 1
+    half = count // 2 if plan.halves else 1
+    wide = half if half & (half - 1) == 0 and first % half == 0 else 1
     banks = wide * memory.views[-1]
     group = memory.size_bytes // group_count(memory)
-    return banks, memory.size_bytes * memory.views.index(banks) + first * group
+    start = memory.size_bytes * memory.views.index(banks) + first * group
+    return banks, start, half * group if plan.halves else 0
 
 
 def guest_limit(plan: Plan, group_words: int) -> int:
     """Words for the buffers of others, of which a host's copies in the same banks must be taken
-    off."""
-    if not plan.host:
-        return plan.groups[""][1] * group_words
-    return plan.spans[plan.host] * group_words
+    off; for one copy of each where they lie in halves."""
+    if plan.host:
+        return plan.spans[plan.host] * group_words
+    _, count = plan.groups[""]
+    return (count // 2 if plan.halves else count) * group_words
 
 
 def collides(plan: Plan, port: str) -> bool:

@@ -216,10 +216,11 @@ def addresses_of(
     others one after another behind them."""
     memory = space.memory
     group = memory.size_bytes // group_count(memory)
-    base = start = behind = 0
+    base = start = behind = apart = 0
     if not plan.shared and not plan.host:
-        base, start = divmod(guest_view(memory, plan)[1], memory.size_bytes)
-        base *= memory.size_bytes
+        _, at, apart = guest_view(memory, plan)
+        start = at % memory.size_bytes
+        base = at - start
     others = [(port, copies, size) for port, copies, size in buffers if port not in plan.groups]
     placed: dict[str, tuple[int, ...]] = {}
     limit = memory.size_bytes
@@ -233,6 +234,12 @@ def addresses_of(
                 start = starts[-1] + size
                 limit = round_up(start, plan.spans[port] * group)
                 base = view
+    if apart:
+        first = [(port, 1, size) for port, _, size in others]
+        counts = {port: copies for port, copies, _ in others}
+        for port, (at,) in _packed(first, start, start + apart, memory.word_bytes):
+            placed[port] = tuple(base + at + i * apart for i in range(counts[port]))
+        others = []
     for port, starts in _packed(others, start, limit, memory.word_bytes):
         placed[port] = tuple(base + at for at in starts)
     return [placed[port] for port, _, _ in buffers]

@@ -185,7 +185,9 @@ class _Descent:
                 return False
             if sum(sizes[p] for p in taken) > turns_limit(plan, group):
                 return False
-        others = sum(s * copies[p] for p, s in sizes.items() if p not in plan.groups)
+        others = sum(
+            s * (1 if plan.halves else copies[p]) for p, s in sizes.items() if p not in plan.groups
+        )
         if plan.host:
             apart = plan.apart(plan.host)
             if apart and copies[plan.host] != 2:

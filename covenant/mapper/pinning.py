@@ -141,7 +141,7 @@ def _may_start(model: Model, pin: AddressPin, plan: Plan) -> bool:
             base = reader_base(memory, plan, plan.host)
             low, high = base + first * group, base + (first + count) * group
         elif not plan.shared:
-            _, low = guest_view(memory, plan)
+            _, low, _ = guest_view(memory, plan)
             high = low + plan.groups[""][1] * group
         if not all(low <= address < high for address in pin.addresses):
             return False

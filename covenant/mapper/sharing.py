@@ -84,6 +84,14 @@ def busy_cycles(banks: int, accesses: int) -> int:
     return -(-accesses * CROWD[0] // (CROWD[1] * banks))
 
 
+def _in_halves(copies: Sequence[Sequence[frozenset[int]]]) -> bool:
+    """Whether one copy of every result is written while the other is stored from other banks."""
+    if {len(c) for c in copies} != {2}:
+        return False
+    first, second = (frozenset().union(*half) for half in zip(*copies, strict=True))
+    return not first & second
+
+
 def _meet(copies: Sequence[Sequence[frozenset[int]]], pace: int) -> bool:
     """Whether readers meet in banks: two at a time, or where a node takes them in turn and loads
     one copy while it reads the other, copies of different turns of different readers."""
@@ -128,7 +136,9 @@ def sharing(
     if guests and not hosted:
         ports = {p for p, _ in guests}
         accesses = 2 * sum(words[p] * (PARTIAL_WEIGHT if p in raw else 1) for p in ports)
-        busy = busy_cycles(min(_width(memory, placements, p) for p in ports), accesses)
+        width = min(_width(memory, placements, p) for p in ports)
+        results = [banks[p.port] for p in placements if p.role is Role.OUTPUT and p.port in ports]
+        busy = busy_cycles(2 * width if work.pace and _in_halves(results) else width, accesses)
     return Sharing(lost, max(pressed), busy)
 
 
@@ -155,7 +165,11 @@ def planned(
             numerator, denominator = press(memory, (operand,), banks, work.pace)
             pressed.append(-(-work.cycles * numerator // denominator))
         lost += reader_loss(memory, operand, banks, work, accesses)
-    busy = 0 if plan.host or not others else busy_cycles(guest_view(memory, plan)[0], guests)
+    busy = 0
+    if others and not plan.host:
+        banks, _, _ = guest_view(memory, plan)
+        doubled = all(copies[o.port] == 2 for o in others if o.role is Role.OUTPUT)
+        busy = busy_cycles(2 * banks if plan.halves and doubled else banks, guests)
     return Sharing(lost, max(pressed), busy)
 
 

@@ -84,9 +84,7 @@ def add_allocation(
         _add_plan(model, space, plan, selected, residencies, double, room)
         guests = _guest_words(space, tiling, residencies, plan)
         if not plan.host and guests:
-            served = CROWD[0] * 2 * total(guests)
-            banks, _ = guest_view(space.memory, plan)
-            model.add(CROWD[1] * banks * busy >= served).only_enforce_if(selected)
+            _keep_busy(model, space, plan, selected, double, busy, CROWD[0] * 2 * total(guests))
     for operand in readers(space.banked):
         losses += _reader_losses(model, space, tiling, residencies, double, operand, chosen)
         for plan, selected in zip(space.plans, chosen, strict=True):
@@ -94,6 +92,27 @@ def add_allocation(
                 given = (selected, double[operand.port])
                 _press(model, space, tiling, pressed, (operand,), given, plan)
     return Allocation(used, chosen, total(losses), pressed, busy)
+
+
+def _keep_busy(
+    model: cp_model.CpModel,
+    space: Space,
+    plan: Plan,
+    selected: cp_model.IntVar,
+    double: dict[str, cp_model.IntVar],
+    busy: cp_model.IntVar,
+    served: cp_model.LinearExpr,
+) -> None:
+    """What `sharing.busy_cycles` says of the banks of other buffers: of both halves, where all
+    results have two copies."""
+    banks, _, _ = guest_view(space.memory, plan)
+    if not plan.halves:
+        model.add(CROWD[1] * banks * busy >= served).only_enforce_if(selected)
+        return
+    model.add(CROWD[1] * 2 * banks * busy >= served).only_enforce_if(selected)
+    for port in (o.port for o in space.banked if o.role is Role.OUTPUT and o.port in double):
+        once = double[port].negated()
+        model.add(CROWD[1] * banks * busy >= served).only_enforce_if(selected, once)
 
 
 def _press(
@@ -287,7 +306,9 @@ def _add_plan(
         model.add_bool_and(double[p] for p in taken).only_enforce_if(selected)
         sizes = total(residencies[p].size for p in taken)
         model.add(sizes <= turns_limit(plan, words)).only_enforce_if(selected)
-    others = total(r for p, r in room.items() if p not in plan.groups)
+    others = total(
+        residencies[p].size if plan.halves else r for p, r in room.items() if p not in plan.groups
+    )
     if plan.host and plan.apart(plan.host):
         model.add_implication(selected, double[plan.host])
         others = others + residencies[plan.host].size
