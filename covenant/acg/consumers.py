@@ -11,6 +11,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from covenant.acg.folded import FOLD
 from covenant.acg.shared import DEFAULTS, LIKE
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -58,7 +59,7 @@ _NAMES: dict[tuple[str, str], str] = {
 
 def consumers(path: str, key: str) -> tuple[str, ...]:
     """Packages that read a key of the section at a path; `check` is `acg.verify`."""
-    if key in (LIKE, DEFAULTS):
+    if key in (LIKE, DEFAULTS, FOLD):
         return ("check",)  # gone once `acg.shared` has carried them out
     if path == "rtl":
         return _with_text(f'rtl["{key}"]')

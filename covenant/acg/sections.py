@@ -149,6 +149,11 @@ class CapabilitySection(Entry):
         {},
         description="elements per step of every dim; a chained node inherits those it leaves out",
     )
+    fold: dict[Name, Name] = Field(
+        {},
+        description="`{m: k}`: a launch may take half of m and twice of k instead; where k is "
+        "whole memory words that is one more capability, `NAME_folded`",
+    )
     stationary: Name | None = Field(
         None, description="port kept inside the node while dims it lacks are iterated"
     )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from covenant.acg.compose import ADDS, merge
+from covenant.acg.folded import folded
 from covenant.acg.notation import NotationError, parse_range
 from covenant.core.diagnostics import Diagnostic, did_you_mean
 from covenant.core.yaml_source import Tree, YamlList, YamlScalar, YamlTable
@@ -28,7 +29,7 @@ def expand(tree: Tree) -> tuple[Tree, list[Diagnostic]]:
     """The tree with nothing left to share; what could not be found stays as it was written."""
     if not isinstance(tree, YamlTable):
         return tree, []
-    sharing = _Sharing()
+    sharing = _Sharing(tree)
     for section in ("memories", "transfers", "compute"):
         tree = _at(tree, section, sharing.alike)
     tree = _at(tree, "compute", lambda nodes: _each(nodes, sharing.node))
@@ -39,7 +40,8 @@ def expand(tree: Tree) -> tuple[Tree, list[Diagnostic]]:
 class _Sharing:
     """Carries out what one file shares; gathers findings."""
 
-    def __init__(self) -> None:
+    def __init__(self, tree: YamlTable) -> None:
+        self.tree = tree
         self.findings: list[Diagnostic] = []
 
     def control(self, section: YamlTable) -> YamlTable:
@@ -57,7 +59,8 @@ class _Sharing:
             self._check_taken(shared, node.get("capabilities"))
         else:
             node = _at(node, "capabilities", self.alike)
-        return _at(node, "capabilities", lambda table: _each(table, self._ports))
+        node = _at(node, "capabilities", lambda table: _each(table, self._ports))
+        return _at(node, "capabilities", lambda table: folded(table, self.tree, self.findings))
 
     def _ports(self, capability: YamlTable) -> YamlTable:
         return _at(capability, "ports", self.alike)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 
 from covenant.acg.graph import Acg, Capability
 from covenant.codelets.ir import Codelet
@@ -37,8 +38,8 @@ LONGEST_ROW = 1024
 
 
 def variants(codelet: Codelet, acg: Acg, bindings: tuple[Binding, ...]) -> tuple[Binding, ...]:
-    """Every binding, each followed by its variants; none on a capability that takes what another
-    one leaves: alone it would take no fewer steps."""
+    """Every binding, each followed by its variants; none on another shape of an array whose steps
+    are no fewer."""
     found: list[Binding] = []
     for binding in bindings:
         through = _through_rows(codelet, acg, binding)
@@ -47,8 +48,26 @@ def variants(codelet: Codelet, acg: Acg, bindings: tuple[Binding, ...]) -> tuple
             found.append(through)
         for whole in (binding, through):
             found += [] if whole is None else _with_tails(codelet, acg, whole)
-    taken = {(b.steps[0].node, b.steps[0].tail) for b in found if b.steps[0].tail}
-    return tuple(b for b in found if (b.steps[0].node, b.steps[0].capability) not in taken)
+    return tuple(b for b in found if not _is_slower(codelet, acg, b, found))
+
+
+def _is_slower(codelet: Codelet, acg: Acg, binding: Binding, others: list[Binding]) -> bool:
+    """Whether a capability that means the same as an earlier one of its node takes no fewer steps,
+    alone or as the remainder of another."""
+    first = binding.steps[0]
+    node, own = acg.compute(first.node), capability_of(acg, first)
+    plain = node.plain_shape(own)
+    if plain is own or prod(plain.extents.values()) != prod(own.extents.values()):
+        return False
+    if any((b.steps[0].node, b.steps[0].tail) == (first.node, own.name) for b in others):
+        return True
+    theirs = (plain.ports, plain.scalars, plain.step_cycles)
+    same = theirs == (own.ports, own.scalars, own.step_cycles)
+    counts = [
+        prod(-(-codelet.dim(dim).extent // shape.extents[name]) for name, dim in first.dims)
+        for shape in (plain, own)
+    ]
+    return same and counts[0] <= counts[1]
 
 
 def _with_tails(codelet: Codelet, acg: Acg, binding: Binding) -> Iterator[Binding]:

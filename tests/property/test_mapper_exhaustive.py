@@ -153,7 +153,7 @@ def test_solver_equals_exhaustive_search_with_two_shapes_of_the_array(
     channels, filters, width, kernel, stride, pad = shape
     codelet = conv(channels, filters, width, kernel, stride, pad)
     settings = {"memories.l1.size": size, "transfers.load.bytes_per_cycle": "16"}
-    acg = first_chain(read_architecture("snax_shapes", settings))
+    acg = first_chain(read_architecture("snax", settings))
     expected: Best = {}
     for walk in _walks(codelet, acg):
         expected = better(expected, walk.best())

@@ -29,7 +29,7 @@ LAYERS = {
 
 @pytest.fixture(scope="module")
 def acg() -> Acg:
-    return read_architecture("snax_shapes")
+    return read_architecture("snax")
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,8 @@ def vocabulary(acg: Acg, unit: ControlUnit) -> Vocabulary:
         words.needed["out"] = "results leave in more than one form"
     if _choices(acg, unit, chained=False) > 1:
         words.needed["function"] = "it has more than one capability"
+    else:
+        words.possible.append("function")  # `fold` may give it another one
     return words
 
 

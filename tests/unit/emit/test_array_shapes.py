@@ -3,6 +3,7 @@ shapes that it has not."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,12 +28,10 @@ from covenant.mapper.solve import solve
 from covenant.sim.interpret import Interpreter
 from handmade import conv_layer, gemm_layer, map_by_hand, random_inputs
 
-SHAPE = "compute.gemm.capabilities.matmul_deep.extents"
-
 
 @pytest.fixture(scope="module")
 def acg() -> Acg:
-    return read_architecture("snax_shapes")
+    return read_architecture("snax")
 
 
 def bindings(codelet: Codelet, acg: Acg, capability: str) -> list[int]:
@@ -63,7 +62,7 @@ CASES: dict[str, tuple[LoweredLayer, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("capability", ["matmul", "matmul_deep"])
+@pytest.mark.parametrize("capability", ["matmul", "matmul_folded"])
 @pytest.mark.parametrize("name", CASES)
 def test_program_of_either_shape_computes_the_codelet(name: str, capability: str, acg: Acg) -> None:
     layer, choices = CASES[name]
@@ -81,7 +80,7 @@ def test_program_of_either_shape_computes_the_codelet(name: str, capability: str
         assert all((found[key] == expected[key]).all() for key in expected)
 
 
-@pytest.mark.parametrize(("size", "tail"), [(7, "matmul_deep"), (8, ""), (14, "matmul_deep")])
+@pytest.mark.parametrize(("size", "tail"), [(7, "matmul_folded"), (8, ""), (14, "matmul_folded")])
 def test_mapper_gives_the_last_positions_to_the_shape_that_is_quicker(
     size: int, tail: str, acg: Acg
 ) -> None:
@@ -93,7 +92,7 @@ def test_mapper_gives_the_last_positions_to_the_shape_that_is_quicker(
 def test_beats_of_the_deep_shape_change_the_half_of_the_banks_at_every_step(acg: Acg) -> None:
     codelet = parse_codelet(convolution(Image2d(1, 64, 7, 7), 16, 3, 1, 1))
     memory = acg.memory("l1")
-    for number in bindings(codelet, acg, "matmul_deep"):
+    for number in bindings(codelet, acg, "matmul_folded"):
         placed = operands(codelet, acg, match(codelet, acg).bindings[number])
         operand = next(o for o in placed if o.port == "a")
         assert half_step(operand, memory) == 8
@@ -110,23 +109,49 @@ def test_number_and_fold_of_the_shapes_reach_the_rtl(acg: Acg) -> None:
     function = acg.control.units[0].register("function")
     assert function is not None
     assert f"GemmOffsetShape[1] = '{{{function.index}}}" in text
-    assert "GemmFold[1] = '{1}" in rtl_config(read_architecture("snax"))
+    single = read_architecture("snax", {"compute.gemm.capabilities.matmul.fold": "null"})
+    assert "GemmFold[1] = '{1}" in rtl_config(single)
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("extents", "message"),
     [
-        ({SHAPE: "{m: 4, n: 8, k: 8}"}, "'matmul_deep' is no other shape of 'matmul'"),
-        ({SHAPE: "{m: 4, n: 16, k: 8}"}, "'matmul_deep' is no other shape of 'matmul'"),
-        (
-            {SHAPE: "{m: 4, n: 8, k: 8}", "gemm.matmul.extents": "{m: 8, n: 8, k: 4}"},
-            "'matmul' takes 4 bytes of a pixel per step",
-        ),
+        ("{m: 4, n: 8, k: 8}", "'deep' is no other shape of 'matmul'"),
+        ("{m: 4, n: 16, k: 8}", "'deep' is no other shape of 'matmul'"),
     ],
 )
 def test_shape_that_the_rtl_has_not_is_refused_where_it_is_written(
-    settings: dict[str, str], message: str
+    extents: str, message: str, tmp_path: Path
 ) -> None:
+    path = tmp_path / "wrong.yaml"
+    deep = f"{{like: matmul, extents: {extents}}}"
+    capabilities = f"{{matmul: {{fold: null}}, deep: {deep}}}"
+    path.write_text(
+        f"extends: snax\nname: wrong\ncompute: {{gemm: {{capabilities: {capabilities}}}}}\n"
+    )
     with pytest.raises(CovenantError, match=message) as caught:
-        rtl_config(read_architecture("snax_shapes", settings))
-    assert caught.value.diagnostics[0].span.file.endswith("snax_shapes.yaml")
+        rtl_config(read_architecture(str(path)))
+    assert caught.value.diagnostics[0].span.file.endswith("wrong.yaml")
+
+
+@pytest.mark.parametrize(
+    ("extents", "folded"),
+    [
+        ("{m: 16, n: 8, k: 8}", {"m": 8, "n": 8, "k": 16}),
+        ("{m: 4, n: 16, k: 16}", {"m": 2, "n": 16, "k": 32}),
+        ("{m: 16, n: 8, k: 4}", None),
+        ("{m: 1, n: 8, k: 8}", None),
+    ],
+)
+def test_array_folds_where_steps_take_whole_words(
+    extents: str, folded: dict[str, int] | None
+) -> None:
+    acg = read_architecture("snax", {"compute.gemm.capabilities.matmul.extents": extents})
+    found = {c.name: dict(c.extents) for c in acg.compute("gemm").capabilities}
+    assert found.get("matmul_folded") == folded
+    assert rtl_config(acg)
+
+
+def test_fold_of_a_dim_without_an_extent_is_refused() -> None:
+    with pytest.raises(CovenantError, match="'fold' names 'q', which has no extent"):
+        read_architecture("snax", {"compute.gemm.capabilities.matmul.fold": "{m: q}"})

@@ -39,7 +39,7 @@ LAYERS: dict[str, LoweredLayer] = {
 
 @pytest.fixture(scope="module")
 def acg() -> Acg:
-    return read_architecture("snax_shapes", {"memories.l1.size": "16KiB"})
+    return read_architecture("snax", {"memories.l1.size": "16KiB"})
 
 
 def mapped(layer: LoweredLayer, acg: Acg, seed: int) -> Mapping:
@@ -64,7 +64,7 @@ def test_random_mapping_in_two_shapes_computes_the_codelet(name: str, seed: int,
 
 def test_both_shapes_are_launched_and_the_second_takes_half_the_steps(acg: Acg) -> None:
     layer = LAYERS["rows with a halo"]
-    mapping = solve(layer.codelet, read_architecture("snax_shapes"))
+    mapping = solve(layer.codelet, read_architecture("snax"))
     assert mapping.steps[0].tail
     made = [i for block in invocations(mapping, layer.codelet, acg) for i in block]
     launched = [dict(i.quantities) for i in made if i.unit == "gemm"]
@@ -99,9 +99,9 @@ def test_pieces_cover_every_position_of_a_tile_once(length: int, lanes: tuple[in
 def test_mapping_with_a_second_shape_is_printed_saved_and_pinned(acg: Acg) -> None:
     layer = LAYERS["a map as one row"]
     mapping = mapped(layer, acg, 1)
-    assert "last positions on matmul_deep" in show(mapping)
+    assert "last positions on matmul_folded" in show(mapping)
     assert from_json(to_json(mapping)) == mapping
-    assert "tail: matmul_deep" in pins_text([(mapping, layer.codelet)], acg)
+    assert "tail: matmul_folded" in pins_text([(mapping, layer.codelet)], acg)
 
 
 def test_verify_refuses_other_capabilities_for_the_last_positions(acg: Acg) -> None:
@@ -109,15 +109,12 @@ def test_verify_refuses_other_capabilities_for_the_last_positions(acg: Acg) -> N
     mapping = mapped(layer, acg, 1)
     assert verify(mapping, layer.codelet, acg) == ()
     first, *others = mapping.steps
-    narrow = read_architecture(
-        "snax_shapes", {"compute.gemm.capabilities.matmul_deep.extents.k": "32"}
-    )
+    single = read_architecture("snax", {"compute.gemm.capabilities.matmul.fold": "null"})
     for steps, where, message in (
         ((replace(first, tail="matmul"), *others), acg, "takes 8 positions, 'matmul' 8"),
         ((replace(first, tail="mac"), *others), acg, "no capability gemm.mac"),
         ((first, replace(others[0], tail="write")), acg, "only step 1 moves lanes"),
-        (mapping.steps, narrow, "are no multiple of 32 of 'matmul_deep'"),
-        (mapping.steps, read_architecture("snax"), "no capability gemm.matmul_deep"),
+        (mapping.steps, single, "no capability gemm.matmul_folded"),
     ):
         found = verify(replace(mapping, steps=tuple(steps)), layer.codelet, where)
         assert any(message in f.message for f in found), (message, found)
