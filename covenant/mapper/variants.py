@@ -20,12 +20,13 @@ from covenant.mapper.operands import (
     capability_of,
     operands,
     reduction_dims,
+    step_extents,
     swept_dims,
 )
-from covenant.mapper.pieces import pieces_of
+from covenant.mapper.pieces import pieces_of, remainder
 from covenant.mapper.placement import row_banks, rows_continue
 from covenant.mapper.rewrite import AS_WRITTEN, main_step
-from covenant.mapper.rows import rows_of, strided_dims
+from covenant.mapper.rows import rows_of, steps_along, strided_dims
 
 WRAP = "wrap"
 """The ability of a stream to run its lanes through rows at any distance."""
@@ -48,26 +49,49 @@ def variants(codelet: Codelet, acg: Acg, bindings: tuple[Binding, ...]) -> tuple
             found.append(through)
         for whole in (binding, through):
             found += [] if whole is None else _with_tails(codelet, acg, whole)
-    return tuple(b for b in found if not _is_slower(codelet, acg, b, found))
+    return _quickest(codelet, acg, found)
 
 
-def _is_slower(codelet: Codelet, acg: Acg, binding: Binding, others: list[Binding]) -> bool:
-    """Whether a capability that means the same as an earlier one of its node takes no fewer steps,
-    alone or as the remainder of another."""
+def _quickest(codelet: Codelet, acg: Acg, found: list[Binding]) -> tuple[Binding, ...]:
+    """The bindings, but of those that use another shape of an array only such as take fewer steps
+    than all without; of these rather such that use it for what the first one leaves."""
+    if not any(_rank(acg, b) for b in found):
+        return tuple(found)
+    known = [(b, b.steps[0].node, _rank(acg, b), _steps(codelet, acg, b)) for b in found]
+    return tuple(
+        binding
+        for binding, node, rank, steps in known
+        if all(steps < n for _, other, r, n in known if other == node and r < rank)
+    )
+
+
+def _rank(acg: Acg, binding: Binding) -> int:
+    """0: one shape of the array, the first; 1: another one for what it leaves; 2: another one."""
     first = binding.steps[0]
-    node, own = acg.compute(first.node), capability_of(acg, first)
-    plain = node.plain_shape(own)
-    if plain is own or prod(plain.extents.values()) != prod(own.extents.values()):
-        return False
-    if any((b.steps[0].node, b.steps[0].tail) == (first.node, own.name) for b in others):
-        return True
-    theirs = (plain.ports, plain.scalars, plain.step_cycles)
-    same = theirs == (own.ports, own.scalars, own.step_cycles)
-    counts = [
-        prod(-(-codelet.dim(dim).extent // shape.extents[name]) for name, dim in first.dims)
-        for shape in (plain, own)
-    ]
-    return same and counts[0] <= counts[1]
+    own = capability_of(acg, first)
+    plain = acg.compute(first.node).plain_shape(own)
+    if first.tail:
+        return 1
+    return 2 if plain.extents != own.extents and _macs(plain) == _macs(own) else 0
+
+
+def _macs(capability: Capability) -> int:
+    return prod(capability.extents.values())
+
+
+def _steps(codelet: Codelet, acg: Acg, binding: Binding) -> int:
+    """Array steps of the whole layer."""
+    pieces, rows = pieces_of(codelet, acg, binding), rows_of(codelet, acg, binding)
+    total = 0
+    for shape, own in enumerate([binding] if pieces is None else [binding, remainder(binding)]):
+        extents = step_extents(acg, codelet, own)
+        total += prod(
+            pieces.steps(n, shape)
+            if pieces is not None and dim == pieces.dim
+            else steps_along(extents, rows, dim, n)
+            for dim, n in codelet.extents.items()
+        )
+    return total
 
 
 def _with_tails(codelet: Codelet, acg: Acg, binding: Binding) -> Iterator[Binding]:
