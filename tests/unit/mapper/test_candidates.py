@@ -24,8 +24,10 @@ from mapper_samples import conv, gemm, snax
 
 
 def _on_array(found: Candidates) -> list[Binding]:
-    """Bindings to the matrix array; products also bind to the vector node, one term at a time."""
-    return [b for b in found.bindings if b.steps[0].node == "gemm"]
+    """Bindings to the matrix array in its first shape; products also bind to the vector node, one
+    term at a time."""
+    own = ("gemm", "matmul")
+    return [b for b in found.bindings if (b.steps[0].node, b.steps[0].capability) == own]
 
 
 def _bound(codelet: Codelet) -> list[tuple[tuple[str, str], ...]]:
