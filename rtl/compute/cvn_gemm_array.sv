@@ -85,11 +85,7 @@ module cvn_gemm_array
         logic [7:0] value;
         assign value = (Fold > 1 && folded_i) ? b_i[Folded/8][Folded%8*8+:8] :
                                                 b_i[Whole/8][Whole%8*8+:8];
-        if (h == 0) begin : gen_first
-          assign b[h][n][k] = difference(value ^ flip_b, zb_i[n] ^ flip_b);
-        end else begin : gen_other  // as the first one where the shape has no other
-          assign b[h][n][k] = folded_i ? difference(value ^ flip_b, zb_i[n] ^ flip_b) : b[0][n][k];
-        end
+        assign b[h][n][k] = difference(value ^ flip_b, zb_i[n] ^ flip_b);
       end
     end
   end

@@ -137,6 +137,7 @@ module cvn_read_engine
     .Lanes        (Lanes),
     .LanesPerPixel(LanesPerPixel),
     .Fold         (Fold),
+    .Rows         (Layout == cvn_pkg::StreamRows),
     .Loops        (Loops),
     .FifoDepth    (FifoDepth),
     .AddressDepth (AddressDepth)

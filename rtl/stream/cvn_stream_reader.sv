@@ -18,6 +18,8 @@ module cvn_stream_reader
   parameter int unsigned LanesPerPixel = 0,
   /// See cvn_address_queue.
   parameter int unsigned Fold          = 0,
+  /// Lanes may run through rows.
+  parameter bit          Rows          = 1'b0,
   parameter int unsigned Loops         = 0,
   parameter int unsigned FifoDepth     = 0,
   /// Beats a lane may run ahead of the slowest one: a power of two.
@@ -58,7 +60,7 @@ module cvn_stream_reader
 
   cvn_agu #(
     .Loops (Loops),
-    .Pixels(Lanes / LanesPerPixel)
+    .Pixels(Rows ? Lanes / LanesPerPixel : 1)
   ) i_agu (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),

@@ -130,6 +130,7 @@ module cvn_stream_tb
     .Lanes        (Lanes),
     .LanesPerPixel(LanesPerPixel),
     .Fold         (1),
+    .Rows         (1'b1),
     .Loops        (Loops),
     .FifoDepth    (ReadDepth),
     .AddressDepth (4)
