@@ -34,9 +34,9 @@ package cvn_cfg_pkg;
   localparam int unsigned GemmM[1] = '{8};
   localparam int unsigned GemmN[1] = '{8};
   localparam int unsigned GemmK[1] = '{8};
-  localparam int unsigned GemmFold[1] = '{1};
-  localparam int unsigned GemmFolded[1] = '{0};
-  localparam int unsigned GemmOffsetShape[1] = '{0};
+  localparam int unsigned GemmFold[1] = '{2};
+  localparam int unsigned GemmFolded[1] = '{2};
+  localparam int unsigned GemmOffsetShape[1] = '{81};
   localparam int unsigned GemmRequantiseColumns[1] = '{4};
   localparam int unsigned GemmPLanes[1] = '{3};
   localparam int unsigned GemmLoopsA[1] = '{6};
@@ -50,7 +50,7 @@ package cvn_cfg_pkg;
   localparam int unsigned GemmFifoDepthP[1] = '{4};
   localparam int unsigned GemmFifoDepthY[1] = '{4};
   localparam int unsigned GemmWrapA[1] = '{1};
-  localparam int unsigned NumGemmRegs[1] = '{81};
+  localparam int unsigned NumGemmRegs[1] = '{82};
   localparam int unsigned GemmOffsetA[1] = '{0};
   localparam int unsigned GemmOffsetB[1] = '{20};
   localparam int unsigned GemmOffsetC[1] = '{29};
@@ -67,18 +67,18 @@ package cvn_cfg_pkg;
   localparam cvn_pkg::sem_mask_t GemmPostP[1] = '{cvn_pkg::NumSemaphores'(32)};
   localparam cvn_pkg::sem_mask_t GemmWaitY[1] = '{cvn_pkg::NumSemaphores'(640)};
   localparam cvn_pkg::sem_mask_t GemmPostY[1] = '{cvn_pkg::NumSemaphores'(320)};
-  localparam cvn_pkg::reg_t [80:0] GemmReset[1] = '{{
+  localparam cvn_pkg::reg_t [81:0] GemmReset[1] = '{{
     32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
-    32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
-    32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'hffff,
-    32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0, 32'h1,
-    32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
     32'hffff, 32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h1, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'h0,
     32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h1,
-    32'h1, 32'h0, 32'h0, 32'h0, 32'hffff, 32'h0, 32'h8, 32'h8,
-    32'h0}};
+    32'h1, 32'hffff, 32'h0, 32'h8, 32'h0, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h1, 32'h1, 32'h1, 32'h1, 32'h0, 32'h0, 32'h0,
+    32'h0, 32'h0, 32'h0, 32'h0, 32'h1, 32'h1, 32'h1, 32'h1,
+    32'h1, 32'h1, 32'h0, 32'h0, 32'h0, 32'hffff, 32'h0, 32'h8,
+    32'h8, 32'h0}};
   localparam int unsigned NumVectors = 1;
   localparam int unsigned VectorM[1] = '{8};
   localparam int unsigned VectorRequantiseColumns[1] = '{4};
