@@ -86,7 +86,8 @@ def _bandwidth(acg: Acg) -> Iterator[Change]:
 
 
 def _array(acg: Acg, node: str, capability: str) -> Iterator[Change]:
-    """Each dim of the array; a chained node that takes as many elements a step must follow."""
+    """Each dim of the array; its other shapes, and a chained node that takes as many elements a
+    step, must follow."""
     head, *chained = acg.chain(node)
     array = {c.name: c for c in head.capabilities}[capability]
     for dim, extent in array.extents.items():
@@ -97,6 +98,8 @@ def _array(acg: Acg, node: str, capability: str) -> Iterator[Change]:
             for each in compute.capabilities
             if each.extents.get(dim) == extent
         ]
+        shapes = [c for c in head.capabilities if c.statement == array.statement and c != array]
+        follow += [(_extent(each, dim), str(2 * each.extents[dim])) for each in shapes]
         title = f"{node} {dim} x2"
         yield Change(Resource.ARRAY, title, ((_extent(array, dim), wider),), tuple(follow))
 
