@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from ortools.sat.python import cp_model
 
+_LARGEST = (1 << 62) - 1
+"""What the solver takes as a value."""
+
 
 def bounds(variable: cp_model.IntVar) -> tuple[int, int]:
     """Smallest and largest value of a variable."""
@@ -42,14 +45,14 @@ def product(
             result = factor
             continue
         (a, b), (c, d) = bounds(result), bounds(factor)
-        larger = model.new_int_var(a * c, b * d, f"{name}_{i}")
+        larger = model.new_int_var(a * c, min(b * d, _LARGEST), f"{name}_{i}")
         model.add_multiplication_equality(larger, [result, factor])
         result = larger
     low, high = (1, 1) if result is None else bounds(result)
     more_low, more_high = (0, 0) if added is None else bounds(added)
     scaled = model.new_int_var(
         constant * low + slope * more_low + offset,
-        constant * high + slope * more_high + offset,
+        min(constant * high + slope * more_high + offset, _LARGEST),
         name,
     )
     terms: list[cp_model.LinearExprT] = [offset]
@@ -63,9 +66,13 @@ def product(
 def quotient(
     model: cp_model.CpModel, numerator: cp_model.IntVar, divisor: cp_model.IntVar, name: str
 ) -> cp_model.IntVar:
-    """numerator // divisor of non-negative variables, as a product and what is left."""
+    """numerator // divisor of non-negative variables, as a product and what is left; as a division,
+    which takes longer to solve, where the product would not fit into 64 bits."""
     (low, high), (least, most) = bounds(numerator), bounds(divisor)
     found = model.new_int_var(low // most, high // max(1, least), name)
+    if high // max(1, least) * most > _LARGEST:
+        model.add_division_equality(found, numerator, divisor)
+        return found
     whole = product(model, [found, divisor], f"{name}_whole", 1)
     model.add(whole <= numerator)
     model.add(whole + divisor >= numerator + 1)
