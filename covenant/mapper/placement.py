@@ -355,3 +355,21 @@ def advance(layout: Layout, axis: int, elements: int) -> int:
         if elements % part.step == 0:
             return elements // part.step * part.stride
     raise ValueError(f"{elements} elements are no step of axis {axis}")
+
+
+def lane_stride(operand: Operand, layout: Layout, word: int) -> int:
+    """Bytes between neighbouring lanes of a stream."""
+    if not operand.strided or not operand.lane:
+        return word
+    return sum(
+        advance(layout, axis, index.coefficient(operand.lane))
+        for axis, index in enumerate(operand.indices)
+        if index.coefficient(operand.lane)
+    )
+
+
+def word_stride(operand: Operand, layout: Layout, word: int) -> int:
+    """Bytes between the words of one lane: neighbouring blocks of the packed axis."""
+    if not operand.strided:
+        return word
+    return advance(layout, operand.packed_axis, operand.block(word))

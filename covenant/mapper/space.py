@@ -12,7 +12,7 @@ anyway, nor is ever one that holds a window.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, lcm
@@ -21,6 +21,7 @@ from covenant.acg.graph import Acg, Memory
 from covenant.codelets.ir import Codelet, Dim
 from covenant.mapper.banking import Plan, narrow_crowding, plans
 from covenant.mapper.candidates import Binding
+from covenant.mapper.grains import grain_of, shared_dims
 from covenant.mapper.machine import Machine, machine_of
 from covenant.mapper.mapping import Role
 from covenant.mapper.operands import (
@@ -31,7 +32,7 @@ from covenant.mapper.operands import (
     swept_dims,
 )
 from covenant.mapper.pieces import Pieces, pieces_of, remainder
-from covenant.mapper.placement import granule, inner_order
+from covenant.mapper.placement import inner_order
 from covenant.mapper.rows import Rows, rows_of, steps_along
 from covenant.mapper.sites import Routes, Site, lane_size, route_choices, routes_of, sites
 from covenant.mapper.stages import stages_of
@@ -281,10 +282,10 @@ def space_of(codelet: Codelet, acg: Acg, binding: Binding, routes: Routes | None
     steps = step_extents(acg, codelet, binding)
     levels = max(s.depth for s in found)
     masking = frozenset(t.name for t in acg.transfers if "tail" in t.abilities)
-    grains = {d.name: _grain(placed, d.name, words, masking) for d in codelet.dims}
+    grains = {d.name: grain_of(placed, d.name, words, masking) for d in codelet.dims}
     for lane in {d for site in found for d, _, _ in site.lanes if d}:
         grains[lane] = lcm(grains[lane], steps[lane])  # a position stays with its instance
-    shared = _shared(found, inner, codelet.extents)
+    shared = shared_dims(found, inner, codelet.extents)
     rows: dict[str, tuple[Row, ...]] = {}
     for dim in codelet.dims:
         fixed = _fixed_rows(dim, placed, reduced, through, levels)
@@ -340,38 +341,11 @@ def routed_spaces(codelet: Codelet, acg: Acg, binding: Binding) -> tuple[Space, 
     return tuple(space_of(codelet, acg, binding, routes) for routes in choices)
 
 
-def _grain(
-    placed: Iterable[Operand], dim: str, words: dict[str, int], masking: frozenset[str]
-) -> int:
-    """Elements of a dim that no tile may split: words and beats it is packed into."""
-    grain = 1
-    for operand in placed:
-        if operand.record_bytes:
-            grain = lcm(grain, operand.beat[0][1] if operand.packed == dim else 1)
-            continue
-        if operand.packed == dim:
-            whole = granule(operand, words[operand.port])
-            grain = lcm(grain, operand.beat[-1][1], whole, operand.deep or 1)
-        if operand.lane == dim and not (operand.strided and operand.stream in masking):
-            grain = lcm(grain, operand.lanes)
-    return grain
-
-
 EVERY = 64
 """Grains of a dim up to which every tile is a choice (with one level), where no axis group depends
 on another dim with a choice."""
 EVERY_SHARED = 17
 """The same for dims that share an axis group, since its table has a row per combination."""
-
-
-def _shared(found: Iterable[Site], inner: Sequence[str], extents: Mapping[str, int]) -> set[str]:
-    """Dims that lie in one axis group with others."""
-    shared: set[str] = set()
-    for site in found:
-        for group in groups(site.operand, inner, plain=site.is_plain):
-            dims = [d for d in group.dims if extents[d] > 1]
-            shared.update(dims if len(dims) > 1 else ())
-    return shared
 
 
 def _rows(extent: int, grain: int, step: int, every: int) -> tuple[Row, ...]:

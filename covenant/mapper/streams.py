@@ -24,7 +24,7 @@ from covenant.mapper.operands import (
     reduction_dims,
     step_extents,
 )
-from covenant.mapper.placement import advance, granule, offset
+from covenant.mapper.placement import advance, granule, lane_stride, offset, word_stride
 from covenant.mapper.rows import rows_of, steps_along
 
 
@@ -141,7 +141,7 @@ def operand_pattern(
         loops = _record_loops(mapping, acg, operand, layout, count, reduced)
         bounds, strides, _ = _coalesce(loops)
         return Pattern(offset(layout, at), bounds, strides, word, word, 0, -1)
-    rows = _row_walk(operand, layout, _lane_stride(operand, layout, word))
+    rows = _row_walk(operand, layout, lane_stride(operand, layout, word))
     positions = tile.get(operand.lane, 1) * (tile.get(operand.rows, 1) if operand.rows else 1)
     tail = (positions - short) % operand.lanes if operand.strided else 0
     written = operand.role.value in ("output", "partial")
@@ -170,8 +170,8 @@ def _made(
         base=offset(layout, at),
         bounds=bounds,
         strides=strides,
-        lane_stride=_lane_stride(operand, layout, word),
-        word_stride=_word_stride(operand, layout, word),
+        lane_stride=lane_stride(operand, layout, word),
+        word_stride=word_stride(operand, layout, word),
         tail_loop=max(0, tail_loop),
         tail_lanes=tail if tail else -1,
     )
@@ -271,7 +271,7 @@ class _RowWalk:
     row_jump: int = 0
 
 
-def _row_walk(operand: Operand, layout: Layout, lane_stride: int) -> _RowWalk:
+def _row_walk(operand: Operand, layout: Layout, apart: int) -> _RowWalk:
     """Lanes run on without a jump where the next row follows at the lanes' distance."""
     if not operand.rows:
         return _RowWalk()
@@ -281,8 +281,8 @@ def _row_walk(operand: Operand, layout: Layout, lane_stride: int) -> _RowWalk:
         if index.coefficient(operand.rows)
     )
     whole, step = divmod(operand.lanes, operand.row_lanes)
-    jump = pitch - operand.row_lanes * lane_stride
-    stride = whole * pitch + step * lane_stride
+    jump = pitch - operand.row_lanes * apart
+    stride = whole * pitch + step * apart
     return _RowWalk(stride, operand.row_lanes, step, jump) if jump else _RowWalk(stride)
 
 
@@ -387,20 +387,3 @@ def _coalesce(loops: list[_Loop]) -> tuple[tuple[int, ...], tuple[int, ...], int
             kept.append(loop)
     masked = next((i for i, loop in enumerate(kept) if loop.masked), -1)
     return tuple(x.bound for x in kept), tuple(x.stride for x in kept), masked
-
-
-def _lane_stride(operand: Operand, layout: Layout, word: int) -> int:
-    if not operand.strided or not operand.lane:
-        return word
-    return sum(
-        advance(layout, axis, index.coefficient(operand.lane))
-        for axis, index in enumerate(operand.indices)
-        if index.coefficient(operand.lane)
-    )
-
-
-def _word_stride(operand: Operand, layout: Layout, word: int) -> int:
-    """Bytes between the words of one lane: neighbouring blocks of the packed axis."""
-    if not operand.strided:
-        return word
-    return advance(layout, operand.packed_axis, operand.block(word))

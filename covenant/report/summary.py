@@ -11,6 +11,7 @@ from typing import Any
 
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
 from covenant.mapper.cost import Cost
+from covenant.mapper.mapping import Placement
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 
 SCHEMA_VERSION = 1
@@ -66,21 +67,22 @@ def layer_json(mapped: MappedLayer) -> dict[str, Any]:
         "first_seconds": mapping.proof.first_seconds,
         "tiles": dict(loops),
         "order": [name for name, _ in loops],
-        "buffers": [
-            {
-                "port": p.port,
-                "tensor": p.tensor,
-                "memory": p.memory,
-                "copies": p.copies,
-                "bytes": p.layout.bytes,
-                "addresses": list(p.addresses),
-            }
-            for p in mapping.placements
-        ],
+        "buffers": [_buffer_json(p) for p in mapping.placements],
         "same_as": mapped.twin,
         "cached": mapped.cached,
         "assumed_int8": mapped.layer.assumed_int8,
         "processor": list(mapped.on_processor),
+    }
+
+
+def _buffer_json(placement: Placement) -> dict[str, Any]:
+    return {
+        "port": placement.port,
+        "tensor": placement.tensor,
+        "memory": placement.memory,
+        "copies": placement.copies,
+        "bytes": placement.layout.bytes,
+        "addresses": list(placement.addresses),
     }
 
 
