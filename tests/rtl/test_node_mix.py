@@ -65,6 +65,7 @@ def small_vector_only(document: Document) -> Document:
         capability["extents"] = {"m": 16, "c": 8}
     del (
         vector["records"]["t"],
+        vector["defaults"]["ports"]["t"],
         left["transfers"]["stream_t"],
         unit["waits"]["t"],
         unit["posts"]["t"],
