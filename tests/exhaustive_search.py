@@ -191,8 +191,8 @@ class Walk:
                 steps_of[number] += tiles * steps
                 tiles_of[number] += tiles
                 uneven += 0 if number else tiles * (-steps % meeting)
-                if tiles or not number:
-                    launches += bool(tiles)
+                if tiles:  # a shape that takes nothing of a tile has no launch and reads no record
+                    launches += 1
                     anew = space.recorded - set(space.reduced)
                     records += prod(n for d, n in own.items() if d in anew)
             cycles.append(spent)

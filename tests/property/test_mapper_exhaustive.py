@@ -140,8 +140,15 @@ def test_solver_equals_exhaustive_search_on_strided_layers(
     assert solve(codelet, acg).proof.objective == expected["latency"][0]
 
 
-TAILED = [(16, 8, 7, 1, 1, 0), (32, 16, 5, 1, 1, 0), (16, 8, 5, 3, 1, 1), (48, 8, 9, 1, 2, 0)]
-"""The same on an array with a second shape for the last positions of a tile."""
+TAILED = [
+    (16, 8, 7, 1, 1, 0),
+    (32, 16, 5, 1, 1, 0),
+    (16, 8, 5, 3, 1, 1),
+    (48, 8, 9, 1, 2, 0),
+    (32, 24, 1, 1, 1, 0),
+]
+"""The same on an array with a second shape for the last positions of a tile; the last layer has no
+others."""
 
 
 @pytest.mark.solver
