@@ -3,6 +3,8 @@
 /// Purpose: everything a test needs as plain ports; events are counted here so that the test may run
 /// many cycles at once. Semaphores: a grant is given when the test or a random bit allows it, posts
 /// are counted.
+`include "cvn_assert.svh"
+
 module cvn_gemm_tb
   import cvn_pkg::*;
 #(
@@ -40,6 +42,8 @@ module cvn_gemm_tb
 
   /// Chance of each disturbing master to ask a random bank, in 1/256 per cycle.
   input  logic [8:0]  noise_i,
+  /// No disturbing master asks any more: the host may use its port, which has no handshake.
+  output logic        quiet_o,
 
   output logic [31:0] cycles_o,
   output logic [31:0] busy_o,
@@ -129,13 +133,18 @@ module cvn_gemm_tb
   end
   assign req[GemmMasters] = host_q;
   assign host_rdata_o = rsp[GemmMasters].rdata;
+  `CVN_ASSERT(HostServed, !host_q.valid || rsp[GemmMasters].gnt,
+              "The host's access lost its bank to another one: the host must wait for quiet.")
 
   // A disturbing master asks for its bank until it is served, as the DMA does.
+  logic [Noise-1:0] asking;
+  assign quiet_o = noise_q == '0 && asking == '0;
   for (genvar i = 0; i < Noise; i++) begin : gen_noise
     logic [63:0] mixed;
     logic asks_q;
     logic [31:0] asked_q;
     assign mixed = random_q * (64'h2545_F491_4F6C_DD1D + 64'd2 * 64'(i));
+    assign asking[i] = asks_q;
     assign req[GemmMasters+1+i] = '{
       valid: asks_q, write: 1'b0, behind: 1'b0, addr: asked_q, wdata: '0
     };

@@ -45,7 +45,8 @@ class Node:
         ports = {"clr_i": 1, "we_i": 1, "addr_i": 8, "op_i": 2, "data_i": 32, "launch_i": 1}
         ports |= {"ready_o": 1, "wait_i": 16, "post_i": 16, "allow_i": 5, "idle_o": 1}
         ports |= {"host_valid_i": 1, "host_write_i": 1, "host_addr_i": 32, "host_wdata_i": 64}
-        ports |= {"host_rdata_o": 64, "noise_i": 9, "granted_o": 32, "posted_o": 32}
+        ports |= {"host_rdata_o": 64, "noise_i": 9, "quiet_o": 1}
+        ports |= {"granted_o": 32, "posted_o": 32}
         ports |= {f"{name}_o": 32 for name in COUNTERS}
         parameters = {"M": shape.m, "N": shape.n, "K": shape.k, "Columns": shape.columns}
         parameters["Fold"] = shape.fold
@@ -61,6 +62,11 @@ class Node:
         self.bench.tick()
         self.bench.set(clr_i=0)
         self.shadow = reset_registers()
+
+    def silence(self) -> None:
+        """Ends the disturbance: masters that still ask are served before the host may read."""
+        self.bench.set(noise_i=0)
+        self.bench.run_until("quiet_o", 1000)
 
     def load(self, memory: Words) -> None:
         self.bench.set(host_valid_i=1, host_write_i=1)
@@ -224,7 +230,7 @@ def test_gemm_matches_numpy_on_random_queued_jobs(node: Node, noise: int) -> Non
             expected = run_job(expected, registers, node.shape)
             steps += registers["steps"] * registers["tiles"]
         counters = node.finish()
-        node.bench.set(noise_i=0)
+        node.silence()
         found = node.dump()
         wrong = np.flatnonzero(found != expected)
         assert wrong.size == 0, (wrong[:8], hex(found[wrong[0]]), hex(expected[wrong[0]]))
