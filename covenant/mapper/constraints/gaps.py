@@ -67,10 +67,12 @@ def _turns(
     half = model.new_int_var(0, (bounds(exchanges)[1] - 1) // 2, f"half_{site.key}")
     even = model.new_bool_var(f"even_{site.key}")
     model.add(exchanges == 2 * half + 1 + even)
-    life = quotient(model, compute, exchanges, f"life_{site.key}")
     slow = stretch(site.operand)
+    top = slow * bounds(residency.first)[1]
+    enough = site.road.latency_cycles + 2 * top
+    life = quotient(model, compute, exchanges, f"life_{site.key}", enough)
     beats = product(model, [residency.total], f"beats_{site.key}", slow)
-    load = quotient(model, beats, exchanges, f"load_{site.key}")
+    load = quotient(model, beats, exchanges, f"load_{site.key}", top)
     low = site.road.latency_cycles - bounds(life)[1]
     high = site.road.latency_cycles + bounds(load)[1]
     late = model.new_int_var(low, high, f"late_{site.key}")

@@ -64,16 +64,27 @@ def product(
 
 
 def quotient(
-    model: cp_model.CpModel, numerator: cp_model.IntVar, divisor: cp_model.IntVar, name: str
+    model: cp_model.CpModel,
+    numerator: cp_model.IntVar,
+    divisor: cp_model.IntVar,
+    name: str,
+    enough: int,
 ) -> cp_model.IntVar:
-    """numerator // divisor of non-negative variables, as a product and what is left; as a division,
-    which takes longer to solve, where the product would not fit into 64 bits."""
+    """numerator // divisor of non-negative variables, as a product and what is left; `enough` for
+    all that is more, where the product would take most of 64 bits, into which the domains of all
+    variables together must fit."""
     (low, high), (least, most) = bounds(numerator), bounds(divisor)
-    found = model.new_int_var(low // most, high // max(1, least), name)
-    if high // max(1, least) * most > _LARGEST:
-        model.add_division_equality(found, numerator, divisor)
+    low, high = low // most, high // max(1, least)
+    if high * most <= _LARGEST >> 6:
+        found = model.new_int_var(low, high, name)
+        whole = product(model, [found, divisor], f"{name}_whole", 1)
+        model.add(whole <= numerator)
+        model.add(whole + divisor >= numerator + 1)
         return found
+    found = model.new_int_var(min(low, enough), min(high, enough), name)
     whole = product(model, [found, divisor], f"{name}_whole", 1)
+    less = model.new_bool_var(f"{name}_less")
     model.add(whole <= numerator)
-    model.add(whole + divisor >= numerator + 1)
+    model.add(whole + divisor >= numerator + 1).only_enforce_if(less)
+    model.add(found == enough).only_enforce_if(less.negated())
     return found
