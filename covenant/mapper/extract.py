@@ -234,14 +234,13 @@ def addresses_of(
                 start = starts[-1] + size
                 limit = round_up(start, plan.spans[port] * group)
                 base = view
-    if apart:
-        first = [(port, 1, size) for port, _, size in others]
-        counts = {port: copies for port, copies, _ in others}
-        for port, (at,) in _packed(first, start, start + apart, memory.word_bytes):
-            placed[port] = tuple(base + at + i * apart for i in range(counts[port]))
-        others = []
+    counts = {port: copies for port, copies, _ in others}
+    if apart:  # the second copies lie as the first ones do, in their own half
+        others = [(port, 1, size) for port, _, size in others]
+        limit = start + apart
     for port, starts in _packed(others, start, limit, memory.word_bytes):
-        placed[port] = tuple(base + at for at in starts)
+        found = [starts[0] + i * apart for i in range(counts[port])] if apart else starts
+        placed[port] = tuple(base + at for at in found)
     return [placed[port] for port, _, _ in buffers]
 
 

@@ -14,17 +14,17 @@ from covenant.acg.stages import CLUSTER
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Cycles, and instruction words of one cycle each (cvn_command).
+    """Cycles, and instruction words of one cycle each (cvn_command), counted in programs.
 
     first_words: words before the launch of the first load; load_words: up to that of the next one;
     node_words: from the last one to the first of a compute node; turn_words: for registers that say
     how large a tile is; pad_words: of a launch that fills one side of a tile; piece_words: of two
-    launches of one tile in different shapes of the array. turn: by which a job
-    hands over to the next one in its queue, on average (cvn_job_queue has no gap; measured).
-    landed: from the last beat of a load until a stream can take its job (cvn_dma_completion,
-    cvn_semaphores); leaving: from the last result of a launch to the request of its store
-    (cvn_semaphores, cvn_dma_rows); sent: from the address of a stored word to its beat
-    (cvn_dma_read_lane); seen: until the processor sees that all is done (cvn_command).
+    launches of one tile in different shapes of the array. turn: by which a job hands over to the
+    next one in its queue, on average (cvn_job_queue has no gap; measured). landed: from the last
+    beat of a load until a stream can take its job (cvn_dma_completion, cvn_semaphores); leaving:
+    from the last result of a launch to the request of its store (cvn_semaphores, cvn_dma_rows);
+    sent: from the address of a stored word to its beat (cvn_dma_read_lane); seen: until the
+    processor sees that all is done (cvn_command).
     """
 
     in_family: bool = False
@@ -66,13 +66,13 @@ class Stages:
 
 _FAMILY = Stages(
     in_family=True,
-    first_words=CLUSTER.first_words,
-    load_words=CLUSTER.load_words,
-    node_words=CLUSTER.node_words,
-    turn_words=CLUSTER.turn_words,
-    pad_words=CLUSTER.pad_words,
-    piece_words=CLUSTER.piece_words,
-    turn=CLUSTER.turn,
+    first_words=6,
+    load_words=4,
+    node_words=30,
+    turn_words=10,
+    pad_words=8,
+    piece_words=50,
+    turn=1,
     landed=CLUSTER.landing + CLUSTER.credit,
     leaving=CLUSTER.credit + CLUSTER.request,
     sent=CLUSTER.sending - 1,

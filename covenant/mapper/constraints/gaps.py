@@ -20,18 +20,15 @@ _HIGH = 1 << 40
 @dataclass(frozen=True)
 class _Turns:
     """An input whose slots take turns: how often the one that is filled again most often is, cycles
-    by which each comes late (less than none where it is early), those of its first tile."""
+    by which each comes late (less than none where it is early); times as long that its banks make
+    it take, most cycles of a tile then."""
 
     residency: Residency
     double: cp_model.IntVar
     half: cp_model.IntVar
     late: cp_model.IntVar
     slow: int
-
-    @property
-    def top(self) -> int:
-        """Most cycles of a tile."""
-        return self.slow * bounds(self.residency.first)[1]
+    top: int
 
 
 def add_gaps(
@@ -77,7 +74,7 @@ def _turns(
     high = site.road.latency_cycles + bounds(load)[1]
     late = model.new_int_var(low, high, f"late_{site.key}")
     model.add(late == site.road.latency_cycles + load - life)
-    return _Turns(residency, double, half, late, slow)
+    return _Turns(residency, double, half, late, slow, top)
 
 
 def _add_turns(

@@ -75,16 +75,15 @@ def quotient(
     variables together must fit."""
     (low, high), (least, most) = bounds(numerator), bounds(divisor)
     low, high = low // most, high // max(1, least)
-    if high * most <= _LARGEST >> 6:
-        found = model.new_int_var(low, high, name)
-        whole = product(model, [found, divisor], f"{name}_whole", 1)
-        model.add(whole <= numerator)
-        model.add(whole + divisor >= numerator + 1)
-        return found
-    found = model.new_int_var(min(low, enough), min(high, enough), name)
+    fits = high * most <= _LARGEST >> 6
+    if not fits:
+        low, high = min(low, enough), min(high, enough)
+    found = model.new_int_var(low, high, name)
     whole = product(model, [found, divisor], f"{name}_whole", 1)
-    less = model.new_bool_var(f"{name}_less")
     model.add(whole <= numerator)
-    model.add(whole + divisor >= numerator + 1).only_enforce_if(less)
-    model.add(found == enough).only_enforce_if(less.negated())
+    exact = model.add(whole + divisor >= numerator + 1)
+    if not fits:
+        less = model.new_bool_var(f"{name}_less")
+        exact.only_enforce_if(less)
+        model.add(found == enough).only_enforce_if(less.negated())
     return found

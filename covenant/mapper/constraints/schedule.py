@@ -91,8 +91,7 @@ def add_latency(
     for path in fills(space):
         model.add(fill >= _sum(path, known))
     known["", "fill"] = fill
-    gaps = add_gaps(model, space, tiling, residencies, double)
-    known["", "gaps"] = total(gaps)
+    known["", "gaps"] = total(add_gaps(model, space, tiling, residencies, double))
     longest = model.new_int_var(0, 1 << 40, "longest")
     for path in paths(space):
         model.add(path.shares * longest >= _sum(path, known))
