@@ -209,6 +209,7 @@ module cvn_gemm_streams
     .FifoDepth    (FifoDepthP),
     .AddressDepth (AddressDepth),
     .QueueDepth   (QueueDepth),
+    .Prompt       (1'b1),
     .Layout       (StreamPlain),
     .ResetValue   (ResetValue[OffsetP+:stream_regs(StreamPlain, LoopsP)]),
     .Offset       (OffsetP),

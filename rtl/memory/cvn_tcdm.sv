@@ -5,7 +5,8 @@
 /// conflict. The first `Urgent` masters go before the others: an operand lane of the array needs a
 /// word in every cycle and can never make up for a lost one, whereas results and DMA have slack.
 /// Lanes that hold their beat back go before others of their class: lanes of a strided beat that a
-/// foreign access has thrown out of step fall into step again within a few cycles.
+/// foreign access has thrown out of step fall into step again within a few cycles. So do parameter
+/// records, few words that a whole node waits for, and that results and stores would keep waiting.
 /// Nobody starves: in every 16th cycle the others go before the urgent ones, in every 16th one master
 /// goes before all, each in its turn; each class has a round robin of its own.
 /// Latency: grant in the cycle of the request, read data exactly one cycle later.

@@ -19,7 +19,8 @@ package cvn_pkg;
   typedef struct packed {
     logic        valid;
     logic        write;
-    /// Others of the same beat have theirs: wins over requests of its class, may change while it waits.
+    /// Others of the same beat have theirs, or few words that much waits for: wins over requests of its
+    /// class, may change while it waits.
     logic        behind;
     logic [31:0] addr;
     word_t       wdata;

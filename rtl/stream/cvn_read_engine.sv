@@ -24,6 +24,8 @@ module cvn_read_engine
   parameter int unsigned    FifoDepth     = 0,
   parameter int unsigned    AddressDepth  = 0,
   parameter int unsigned    QueueDepth    = 0,
+  /// See cvn_stream_reader.
+  parameter bit             Prompt        = 1'b0,
   parameter stream_layout_e Layout        = cvn_pkg::StreamPlain,
   localparam int unsigned   NumRegs       = cvn_pkg::stream_regs(Layout, Loops),
   parameter reg_t [NumRegs-1:0] ResetValue = '0,
@@ -140,7 +142,8 @@ module cvn_read_engine
     .Rows         (Layout == cvn_pkg::StreamRows),
     .Loops        (Loops),
     .FifoDepth    (FifoDepth),
-    .AddressDepth (AddressDepth)
+    .AddressDepth (AddressDepth),
+    .Prompt       (Prompt)
   ) i_reader (
     .clk_i        (clk_i),
     .rst_ni       (rst_ni),

@@ -23,7 +23,9 @@ module cvn_stream_reader
   parameter int unsigned Loops         = 0,
   parameter int unsigned FifoDepth     = 0,
   /// Beats a lane may run ahead of the slowest one: a power of two.
-  parameter int unsigned AddressDepth  = 0
+  parameter int unsigned AddressDepth  = 0,
+  /// Its requests go before others of their class: few words that much waits for.
+  parameter bit          Prompt        = 1'b0
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
@@ -126,7 +128,7 @@ module cvn_stream_reader
     for (int unsigned l = 0; l < Lanes; l++) begin
       tcdm_req_o[l].valid = lane_go[l] && !lane_masked[l];
       tcdm_req_o[l].write = 1'b0;
-      tcdm_req_o[l].behind = lane_behind[l];
+      tcdm_req_o[l].behind = Prompt || lane_behind[l];
       tcdm_req_o[l].addr  = lane_addr[l];
       tcdm_req_o[l].wdata = '0;
     end

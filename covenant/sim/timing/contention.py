@@ -59,7 +59,7 @@ class _Lanes:
         self.taken = [0] * self.width
         self.limit = 0
         self.oldest = 0
-        self.held = False
+        self.held = self.prompt = False
         self.arrived = 0
         self.arriving = 0
 
@@ -75,7 +75,7 @@ class _Lanes:
             if bank < 0:
                 taken[lane] = at + 1
             else:
-                entry = (self.first + lane, ahead and at == oldest, self, lane)
+                entry = (self.first + lane, self.prompt or (ahead and at == oldest), self, lane)
                 if bank in banks:
                     banks[bank].append(entry)
                 else:
@@ -92,6 +92,7 @@ class _Reader(_Lanes):
         super().__init__(traffic.lanes, first, traffic.urgent)
         self.traffic = traffic
         self.held = True
+        self.prompt = traffic.prompt
         self.issued = 0
         self.consumed = 0
 

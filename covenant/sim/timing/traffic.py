@@ -25,7 +25,8 @@ Lanes = tuple[tuple[int, ...], ...]
 @dataclass(frozen=True, slots=True)
 class StreamTraffic:
     """Beats of one stream. fifo: beats it holds; tile: beats per tile, 0 for one per array step;
-    group: tiles that share the beats of a record."""
+    group: tiles that share the beats of a record; prompt: whether they go before others of their
+    class."""
 
     lanes: Lanes
     fifo: int
@@ -33,6 +34,7 @@ class StreamTraffic:
     urgent: bool
     tile: int = 0
     group: int = 1
+    prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ class Works:
             lanes = self._banks.stream(stream, registers, count)
             fifo = fifo_depth(self._acg, unit, key)
             writes = key == unit.output
-            streams.append(StreamTraffic(lanes, fifo, writes, operand, per_tile, group))
+            prompt = key in records
+            streams.append(StreamTraffic(lanes, fifo, writes, operand, per_tile, group, prompt))
         found = NodeTraffic(tuple(streams), steps, step, exchange)
         return self._nodes.setdefault(found, found)
 
