@@ -13,6 +13,7 @@ import numpy as np
 from covenant.core.dtypes import DType
 from covenant.core.layer import Quantisation
 from covenant.frontend.graph import DEQUANTISE, QUANTISE, Graph, Node, RefusalError
+from covenant.frontend.host import dequantise
 from covenant.frontend.quantisation import INT8_TYPES, equal, node_quantisation
 
 ACTIVATIONS = ("Relu", "Clip")
@@ -53,8 +54,8 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bounds:
-    """A Relu or Clip on real values."""
+class RealBounds:
+    """A Relu or Clip on real values: its node, what it writes, its bounds."""
 
     node: str
     output: str
@@ -111,20 +112,22 @@ def _through_reals(graph: Graph, result: Result, dequantiser: Node) -> Result | 
         return None
     if not equal(node_quantisation(graph, dequantiser), own):
         return None
-    for bound in bounds:
-        result = result.clamped(*_quantised_bounds(bound, result))
     names = (*result.nodes, dequantiser.name, *(b.node for b in bounds))
     quantiser = graph.sole_consumer(bounds[-1].output)
     if quantiser is not None and quantiser.op_type == QUANTISE:
         same = equal(node_quantisation(graph, quantiser), own)
         if same and graph.dtypes.get(quantiser.output) == result.dtype.value:
+            for bound in bounds:
+                result = result.clamped(*_quantised_bounds(bound, result))
             return replace(result, name=quantiser.output, nodes=(*names, quantiser.name))
     # The clamped integers stand for the activation's float output: see `reader._boundaries`.
+    for bound in bounds:
+        result = result.clamped(*_enclosing_bounds(bound, result))
     return replace(result, nodes=names, real=True)
 
 
 def _on_integers(graph: Graph, result: Result, node: Node) -> Result | None:
-    bound = _bounds(graph, node)
+    bound = real_bounds(graph, node)
     if bound is None or result.dtype not in INT8_TYPES:
         return None
     low = None if bound.low == -_INFINITY else int(bound.low)
@@ -133,22 +136,23 @@ def _on_integers(graph: Graph, result: Result, node: Node) -> Result | None:
     return replace(clamped, name=node.output, nodes=(*result.nodes, node.name))
 
 
-def _chain(graph: Graph, name: str) -> list[_Bounds]:
+def _chain(graph: Graph, name: str) -> list[RealBounds]:
     """Relu and Clip nodes that follow a tensor, each its predecessor's only reader."""
-    found: list[_Bounds] = []
+    found: list[RealBounds] = []
     while True:
         reader = graph.sole_consumer(name)
-        bound = None if reader is None else _bounds(graph, reader)
+        bound = None if reader is None else real_bounds(graph, reader)
         if bound is None:
             return found
         found.append(bound)
         name = bound.output
 
 
-def _bounds(graph: Graph, node: Node) -> _Bounds | None:
+def real_bounds(graph: Graph, node: Node) -> RealBounds | None:
+    """The bounds of a Relu, or of a Clip by constants; None for anything else."""
     match node.op_type:
         case "Relu":
-            return _Bounds(node.name, node.output, 0.0, _INFINITY)
+            return RealBounds(node.name, node.output, 0.0, _INFINITY)
         case "Clip":
             limits = [node.real("min", -_INFINITY), node.real("max", _INFINITY)]
             for position in (0, 1):
@@ -157,25 +161,42 @@ def _bounds(graph: Graph, node: Node) -> _Bounds | None:
                     return None
                 if name:
                     limits[position] = float(graph.constant(name).reshape(-1)[0])
-            return _Bounds(node.name, node.output, limits[0], limits[1])
+            return RealBounds(node.name, node.output, limits[0], limits[1])
         case _:
             return None
 
 
-def _quantised_bounds(bound: _Bounds, result: Result) -> tuple[int | None, int | None]:
+def _quantised_bounds(bound: RealBounds, result: Result) -> tuple[int | None, int | None]:
     return _quantised(bound.low, result), _quantised(bound.high, result)
+
+
+def _enclosing_bounds(bound: RealBounds, result: Result) -> tuple[int | None, int | None]:
+    """The last integers at or beyond the bounds: whoever reads the clamped integers and applies the
+    bounds again has what they give for all integers, also where a bound lies between two."""
+    quantisation = _per_tensor(result)
+    integers = np.arange(result.dtype.minimum, result.dtype.maximum + 1)
+    real = dequantise(integers, quantisation)
+    low, high = bound.low, bound.high
+    below = integers[real <= low].max(initial=result.dtype.minimum)
+    above = integers[real >= high].min(initial=result.dtype.maximum)
+    return (None if low == -_INFINITY else int(below), None if high == _INFINITY else int(above))
 
 
 def _quantised(value: float, result: Result) -> int | None:
     """rint(x/s) + z within the dtype; None for an infinite bound."""
     if abs(value) == _INFINITY:
         return None
+    quantisation = _per_tensor(result)
+    step = float(np.rint(np.float32(value) / quantisation.scale.reshape(())))
+    integer = int(step) + int(quantisation.zero_point.reshape(()))
+    return min(max(integer, result.dtype.minimum), result.dtype.maximum)
+
+
+def _per_tensor(result: Result) -> Quantisation:
+    """The quantisation of a result; RefusalError when it has one per channel."""
     assert result.quantisation is not None
-    scale = result.quantisation.scale.reshape(-1)
-    if scale.size != 1:
+    if result.quantisation.scale.size != 1:
         raise RefusalError(
             "ONX013", f"{result.name!r} is quantised per channel, expected per tensor"
         )
-    step = float(np.rint(np.float32(value) / scale[0]))
-    integer = int(step) + int(result.quantisation.zero_point.reshape(-1)[0])
-    return min(max(integer, result.dtype.minimum), result.dtype.maximum)
+    return result.quantisation

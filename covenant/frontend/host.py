@@ -78,7 +78,10 @@ def _tensor(model: Model, name: str, tensors: Mapping[str, Array]) -> Array:
             source = _tensor(model, boundary.source, tensors)
             if boundary.quantises:
                 return quantise(source, boundary.quantisation, boundary.dtype)
-            return dequantise(source, boundary.quantisation)
+            real = dequantise(source, boundary.quantisation)
+            for low, high in boundary.bounds:
+                real = np.minimum(np.maximum(real, np.float32(low)), np.float32(high))
+            return real
     raise KeyError(name)
 
 

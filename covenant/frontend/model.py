@@ -47,7 +47,7 @@ class Boundary:
     """A QuantizeLinear (`quantises`) or DequantizeLinear node, which the host may have to run.
 
     `dtype` is the type of the quantised side. Where a layer absorbed the activation after its
-    DequantizeLinear, `target` is the activation's output.
+    DequantizeLinear, `target` is the activation's output, whose real bounds the host applies.
     """
 
     source: str
@@ -55,6 +55,7 @@ class Boundary:
     quantises: bool
     quantisation: Quantisation
     dtype: DType
+    bounds: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from covenant.core.dtypes import DType
 from covenant.core.layer import Layer
-from covenant.frontend.activation import ACTIVATIONS
+from covenant.frontend.activation import ACTIVATIONS, RealBounds, real_bounds
 from covenant.frontend.binary import read_binary, read_qlinear_binary
 from covenant.frontend.functions import FUNCTIONS, is_function
 from covenant.frontend.graph import DEQUANTISE, QUANTISE, Graph, Node, RefusalError
@@ -254,14 +254,19 @@ def _boundaries(graph: Graph, absorbed: set[str]) -> tuple[Boundary, ...]:
             quantisation = node_quantisation(graph, node)
         except RefusalError:
             continue  # what depends on it is refused with the reason
-        target = node.output if quantises else _absorbed_end(graph, node.output, absorbed)
-        found.append(Boundary(node.input(0), target, quantises, quantisation, dtype))
+        chain = () if quantises else _absorbed_chain(graph, node.output, absorbed)
+        target = chain[-1].output if chain else node.output
+        bounds = tuple((b.low, b.high) for b in chain)
+        found.append(Boundary(node.input(0), target, quantises, quantisation, dtype, bounds))
     return tuple(found)
 
 
-def _absorbed_end(graph: Graph, name: str, absorbed: set[str]) -> str:
-    """The last output of the absorbed activations that read a dequantised tensor."""
+def _absorbed_chain(graph: Graph, name: str, absorbed: set[str]) -> tuple[RealBounds, ...]:
+    """The absorbed activations that read a dequantised tensor, one after the other."""
     reader = graph.sole_consumer(name)
     if reader is None or reader.op_type not in ACTIVATIONS or reader.name not in absorbed:
-        return name
-    return _absorbed_end(graph, reader.output, absorbed)
+        return ()
+    bound = real_bounds(graph, reader)
+    if bound is None:
+        return ()
+    return (bound, *_absorbed_chain(graph, bound.output, absorbed))

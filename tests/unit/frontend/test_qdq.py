@@ -141,6 +141,27 @@ def test_activation_between_different_scales_keeps_both_roundings(tmp_path: Path
     np.testing.assert_array_equal(interpreted(case, tmp_path)["y"], unoptimised)
 
 
+@pytest.mark.parametrize("rescaled", [True, False])
+@pytest.mark.parametrize("bounds", [(-1.0, 2.2), (-1.2, 2.0), (0.1, 0.3), (-900.0, 900.0)])
+def test_clip_between_two_steps_of_the_scale_before_it_is_exact(
+    rescaled: bool, bounds: tuple[float, float], tmp_path: Path
+) -> None:
+    nodes = [
+        *_HEAD,
+        _conv(),
+        helper.make_node("QuantizeLinear", ["c", "sy", "zy"], ["q1"], name="q1"),
+        helper.make_node("DequantizeLinear", ["q1", "sy", "zy"], ["d1"], name="d1"),
+        helper.make_node("Clip", ["d1", "lo", "hi"], ["r"] if rescaled else ["y"], name="r"),
+    ]
+    if rescaled:
+        nodes.append(helper.make_node("QuantizeLinear", ["r", "s2", "z2"], ["y"], name="q2"))
+    extra = {"s2": np.float32(0.013), "z2": np.uint8(90)}
+    limits = dict(zip(("lo", "hi"), map(np.float32, bounds), strict=True))
+    case = _qdq_case(nodes, _parameters() | extra | limits)
+    unoptimised = case.expected(optimised=False)["y"]
+    np.testing.assert_array_equal(interpreted(case, tmp_path)["y"], unoptimised)
+
+
 @pytest.mark.parametrize("op_type", ["Gemm", "MatMul"])
 @pytest.mark.parametrize("view", ["Flatten", "Reshape"])
 def test_product_reads_a_view_that_is_not_quantised_again(
