@@ -133,9 +133,10 @@ def show(arch: str, resolved: bool, svg: Path | None, settings: tuple[str, ...])
 def _draw(acg: Acg, file: Path) -> None:
     """Write the drawing; a file of that name is replaced, as it can be drawn again."""
     from covenant.acg.svg import svg
+    from covenant.core.resources import write_whole
 
     try:
-        file.write_text(svg(acg), encoding="utf-8")
+        write_whole(file, svg(acg).encode())
     except (OSError, ValueError) as error:
         raise _unwritable(file, error, "--svg") from error
     click.echo(f"{file}: {acg.name}")
@@ -198,8 +199,11 @@ def rtl(arch: str, settings: tuple[str, ...], output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    output.mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        (output / source.name).write_bytes(source.read_bytes())
-    (output / "cvn_cfg_pkg.sv").write_text(text)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            (output / source.name).write_bytes(source.read_bytes())
+        (output / "cvn_cfg_pkg.sv").write_text(text)
+    except OSError as error:
+        raise _unwritable(output, error, "-o") from error
     click.echo(f"{output}: cvn_cfg_pkg.sv and {len(sources)} sources")

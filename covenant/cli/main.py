@@ -12,7 +12,7 @@ import click
 
 from covenant import __version__
 from covenant.core.diagnostics import CovenantError, ExitCode, did_you_mean
-from covenant.mapper.interrupts import abandoned
+from covenant.mapper import interrupts
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("covenant.cli.map", "Map the layers of an ONNX model onto an architecture."),
@@ -70,7 +70,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # encodings without `…` or table lines
     code = _answered()
-    if abandoned():
+    if interrupts.abandoned():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -79,15 +79,18 @@ def main() -> None:
 
 def _answered() -> int:
     """The exit code, with what there is to say said."""
+    interrupts.remember()
     try:
         code = cli.main(standalone_mode=False)
         return code if isinstance(code, int) else ExitCode.OK
     except (click.exceptions.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
+        return _interrupted()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except CovenantError as error:
+        if interrupts.raised():
+            return _interrupted()
         for diagnostic in error.diagnostics:
             print(diagnostic, file=sys.stderr)
         return error.exit_code
@@ -95,9 +98,16 @@ def _answered() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last net: an internal error is ours, say so
+        if interrupts.raised():  # a library made another exception of it
+            return _interrupted()
         print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
         if os.environ.get("COVENANT_TRACEBACK"):
             traceback.print_exc()
         else:
             print("help: set COVENANT_TRACEBACK=1 and report the traceback", file=sys.stderr)
         return ExitCode.INTERNAL
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return ExitCode.INTERRUPTED

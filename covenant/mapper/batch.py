@@ -164,9 +164,10 @@ def _in_processes(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tup
         min(options.jobs, len(tasks)), context, initializer=_listen, initargs=(flag,)
     )
     try:
-        futures: dict[Future[Outcome], str] = {
-            pool.submit(_attempt, task, options): key for key, task in tasks.items()
-        }
+        with interrupts.withheld():
+            futures: dict[Future[Outcome], str] = {
+                pool.submit(_attempt, task, options): key for key, task in tasks.items()
+            }
         left = set(futures)
         try:
             for future in as_completed(futures):
@@ -174,7 +175,8 @@ def _in_processes(tasks: dict[str, Task], options: SolveOptions) -> Iterator[tup
                 yield futures[future], future.result()
         except KeyboardInterrupt:
             flag.set()
-            for future in as_completed([f for f in left if not f.cancel()]):
+            # Those not begun end at once: a cancelled future breaks a pool whose processes die.
+            for future in as_completed(left):
                 yield futures[future], future.result()
             raise
     except BrokenProcessPool:  # no memory for another process, or a main module without a guard
@@ -200,6 +202,8 @@ def _attempt(
     task: Task, options: SolveOptions, live: Callable[[str], None] | None = None
 ) -> Outcome:
     watch = interrupts.Watch(next(iter(_FLAGS), None))
+    if watch.flag is not None and watch.flag.is_set():
+        return Outcome(error=interrupted(task.codelet, task.acg), stopped=True)
     if live is not None:
         watch.tell = lambda text: live(f"{task.codelet.name}: {text}")
     try:

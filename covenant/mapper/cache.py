@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,7 +21,7 @@ from covenant.acg.dump import resolved_yaml
 from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
 from covenant.codelets.printer import print_codelet
-from covenant.core.resources import cache_directory
+from covenant.core.resources import cache_directory, write_whole
 from covenant.mapper.mapping import Mapping
 from covenant.mapper.printer import from_json, to_json
 from covenant.mapper.verify import verify
@@ -106,7 +104,9 @@ class MappingCache:
         tree = to_json(replace(mapping, codelet="", architecture=""))
         text = json.dumps({"digest": _digest(_text(tree)), "mapping": tree})
         try:
-            _write(self._file(self.directory, key), text)
+            file = self._file(self.directory, key)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, text.encode())
         except OSError:
             return
 
@@ -117,16 +117,3 @@ class MappingCache:
 
 def _text(tree: object) -> str:
     return json.dumps(tree, sort_keys=True)
-
-
-def _write(file: Path, text: str) -> None:
-    """All or nothing, also when two processes write the same file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -75,7 +75,7 @@ class Watch:
     def hear(self, *_: object) -> None:
         """Ctrl-C: stop with the best so far; asked twice, at once."""
         if self.stopped:
-            raise KeyboardInterrupt
+            _interrupt()
         self.stopped = True
 
 
@@ -87,6 +87,40 @@ def abandoned() -> bool:
     """Whether a search goes on although nobody waits for it: ending the interpreter would take its
     thread away in the middle of the solver, which aborts."""
     return any(thread.is_alive() for thread in _RUNNING)
+
+
+_RAISED = threading.Event()
+"""Set when Ctrl-C raised an exception."""
+
+
+def _interrupt(*_: object) -> None:
+    _RAISED.set()
+    raise KeyboardInterrupt
+
+
+def remember() -> None:
+    """Ctrl-C raises KeyboardInterrupt, as ever, and `raised` knows of it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def raised() -> bool:
+    """Whether Ctrl-C raised an exception, which a library may have turned into another one."""
+    return _RAISED.is_set()
+
+
+@contextmanager
+def withheld() -> Iterator[None]:
+    """Processes started meanwhile never hear Ctrl-C, not even before they can say so; this one
+    hears it afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def leave_to_parent() -> None:

@@ -13,6 +13,7 @@ from covenant.acg.graph import Acg
 from covenant.codelets.fuse import fuse
 from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
+from covenant.core.resources import write_whole
 from covenant.mapper.banking import Plan
 from covenant.mapper.extract import addresses_of
 from covenant.mapper.mapping import Mapping, Placement
@@ -33,7 +34,7 @@ def pins_text(found: Sequence[tuple[Mapping, Codelet]], acg: Acg) -> str:
 def write_pins(file: Path, text: str) -> None:
     """Write a pins file; MAP027 when that cannot be done."""
     try:
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text.encode())
     except OSError as error:
         message = f"the pins cannot be written: {error.strerror}"
         repair = "name a file in a directory that exists and can be written"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from covenant.acg.graph import Acg
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, fail
-from covenant.core.resources import cache_directory, rtl_directory
+from covenant.core.resources import cache_directory, rtl_directory, write_whole
 from covenant.emit.rtl_config import rtl_config
 from covenant.sim.verilator import PLAIN, Instruments, build_library, lint
 
@@ -278,9 +278,7 @@ def _generated_package(acg: Acg) -> Path:
     path = cache_directory() / "rtl" / "packages" / digest / "cvn_cfg_pkg.sv"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
-        partial.write_text(text)
-        partial.replace(path)
+        write_whole(path, text.encode())
     return path
 
 

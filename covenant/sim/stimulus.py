@@ -9,7 +9,6 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covenant.core.diagnostics import Span, did_you_mean, fail
+from covenant.core.resources import write_whole
 from covenant.frontend.host import dequantise
 from covenant.frontend.model import GraphTensor, Model
 
@@ -95,13 +95,9 @@ def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
 
 def write_outputs(path: Path, outputs: Mapping[str, Array]) -> None:
     """Write arrays by ONNX output name to an .npz; the file appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(npz_bytes(outputs))
-        partial.replace(path)
+        write_whole(path, npz_bytes(outputs))
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise fail(
             "RUN007",
             f"the outputs cannot be written: {error.strerror}",

@@ -170,7 +170,7 @@ def build_library(
                 files = [*(f"-I{header.parent}" for header in headers), *map(str, sources)]
                 _run([str(_binary()), *command, "--Mdir", name, *files], "SIM003", top)
                 objects = _compile(compiler, sorted(work.glob("*.cpp")), cpp, cxx, optimise, work)
-                _link(compiler, [*objects, *runtime], target)
+                _link(compiler, [*objects, *runtime], target, work)
     return target
 
 
@@ -252,9 +252,11 @@ def _runtime_objects(compiler: Compiler, instruments: Instruments) -> list[Path]
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target.with_suffix(".lock")):
         if not target.exists():
-            work = Path(tempfile.mkdtemp(dir=target.parent, prefix=".runtime-"))
-            _compile(compiler, [], sources, flags, "-O2", work)
-            work.rename(target)
+            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".runtime-") as name:
+                work = Path(name) / digest
+                work.mkdir()
+                _compile(compiler, [], sources, flags, "-O2", work)
+                work.rename(target)
     return objects
 
 
@@ -282,9 +284,9 @@ def _compile(
         return list(pool.map(compile_one, sources))
 
 
-def _link(compiler: Compiler, objects: Sequence[Path], target: Path) -> None:
-    """Links into a temporary file that becomes `target` in one step."""
-    partial = target.with_suffix(f".{os.getpid()}.tmp")
+def _link(compiler: Compiler, objects: Sequence[Path], target: Path, work: Path) -> None:
+    """Links in a temporary directory, from where the file becomes `target` in one step."""
+    partial = work / target.name
     threads = () if sys.platform == "win32" else ("-pthread",)
     command = [*compiler.command, "-shared", *threads, *map(str, objects), "-o", str(partial)]
     _run(command, "SIM004", target.name)
