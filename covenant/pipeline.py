@@ -24,9 +24,9 @@ from covenant.codelets.registry import build as build_codelet
 from covenant.core.diagnostics import CovenantError, ExitCode, Span, did_you_mean, fail
 from covenant.core.layer import Layer
 from covenant.emit.check import verify_image
-from covenant.emit.encode import packet_ends
+from covenant.emit.encode import packet_count
 from covenant.emit.files import SavedLayer, read_images, write_images
-from covenant.emit.host.program import HostLayer, host_files
+from covenant.emit.host.program import HostLayer, WholeLayer, host_files
 from covenant.emit.image import Image, build_image
 from covenant.emit.listing import show as show_program
 from covenant.emit.lower import lower
@@ -42,17 +42,17 @@ from covenant.mapper.cache import MappingCache
 from covenant.mapper.cost import evaluate as evaluate_cost
 from covenant.mapper.pins import Pin, PinnedLayer
 from covenant.mapper.pins_saved import pins_text, write_pins
-from covenant.mapper.printer import from_json, to_json
+from covenant.mapper.printer import from_json
 from covenant.mapper.printer import show as show_mapping
-from covenant.mapper.shares import form_of, shared_layers
+from covenant.mapper.shares import form_of, is_evaluated, shared_layers
 from covenant.mapper.verify import check as check_mapping
 from covenant.report.explain import ModelExplanation, explain
 from covenant.report.request import MapOptions as MapOptions
 from covenant.report.request import Stage, silent
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
-from covenant.report.summary import errors_json, refusal
+from covenant.report.summary import refusal, saved_details
 from covenant.sim.cluster import cluster_sources
-from covenant.sim.execute import execute_layer
+from covenant.sim.execute import compute_layer, execute_layer
 from covenant.sim.machine import Machine, open_machine
 from covenant.sim.stimulus import npz_bytes, random_inputs, read_arrays
 
@@ -75,7 +75,8 @@ def map_model(path: Path, options: MapOptions, stage: Stage = silent) -> ModelMa
 
 def _tolerated(mapping: ModelMapping, options: MapOptions) -> ModelMapping:
     """Layers that the architecture cannot do are listed, not failed, unless --strict."""
-    return mapping if options.strict else mapping.tolerant()
+    shared = mapping.shared()
+    return shared if options.strict else shared.tolerant()
 
 
 def _architecture(options: MapOptions) -> Acg:
@@ -147,11 +148,13 @@ def _map_onto(
         layers: list[MappedLayer] = []
         twins: dict[tuple[Codelet, tuple[Pin, ...]], str] = {}
         kept = iter(pins)
-        for layer, made in zip(model.layers, split, strict=True):
+        for layer, plain, made in zip(model.layers, lowered, split, strict=True):
             if isinstance(made, CovenantError):
                 layers.append(MappedLayer(layer, error=made))
                 continue
             mapped = replace(_mapped(layer, made, next(outcomes), acg), pins=next(kept))
+            if isinstance(plain, LoweredLayer) and not layer.assumed_int8:
+                mapped = replace(mapped, alone=plain if is_evaluated(plain, acg) else None)
             if mapped.error is None:
                 equal = replace(made.codelet, name=""), mapped.pins
                 twin = twins.setdefault(equal, layer.name)
@@ -256,7 +259,10 @@ def run_model(
         backend = open_machine(machine, mapping.acg)
     runs: list[LayerRun] = []
     with backend:
-        for mapped in mapping.layers:
+        for mapped in mapping.in_order:
+            if mapped.is_processed and mapped.lowered is not None:
+                compute_layer(mapping.model, mapped.layer, mapped.lowered, tensors, seed)
+                continue
             with stage(f"running {mapped.layer.name}"):
                 runs.append(_run_layer(mapping, mapped, backend, tensors, seed, images or {}))
     return ModelRun(mapping, machine, tuple(runs)), tensors
@@ -284,15 +290,8 @@ def _run_layer(
         cycles=done.cycles,
         counters=done.counters,
         words=len(image.words),
-        packets=_packets(image, mapping.acg),
+        packets=packet_count(image.words, mapping.acg.control),
     )
-
-
-def _packets(image: Image, acg: Acg) -> int:
-    """Packets that the words of a program make up, 0 on a machine that has none."""
-    if acg.control is None or acg.control.packet is None:
-        return 0
-    return sum(packet_ends(image.words, acg.control))
 
 
 def onnx_outputs(model: Model, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -321,13 +320,6 @@ def save(mapping: ModelMapping, directory: Path) -> None:
                 show_mapping(mapped.mapping),
             )
         )
-    details = {
-        "model": mapping.model.file,
-        "shapes": {tensor.name: list(tensor.shape) for tensor in mapping.model.inputs},
-        "mappings": {m.layer.name: to_json(m.mapping) for m in mapping.layers if m.mapping},
-        "refused": {m.layer.name: errors_json(m.error) for m in mapping.refused if m.error},
-        "forms": {m.layer.name: m.lowered.form for m in mapping.layers if m.lowered},
-    }
     extra = {
         _MODEL: embedded(Path(mapping.model.file)),
         _ARCHITECTURE: resolved_yaml(mapping.acg).encode(),
@@ -335,7 +327,7 @@ def save(mapping: ModelMapping, directory: Path) -> None:
     if mapping.model.parameters:
         extra[_PARAMETERS] = npz_bytes(mapping.model.parameters)
     extra.update(_host_files(mapping, compiled))
-    write_images(directory, saved, details, extra)
+    write_images(directory, saved, saved_details(mapping), extra)
 
 
 def _host_files(mapping: ModelMapping, compiled: Sequence[CompiledLayer]) -> Mapping[str, bytes]:
@@ -343,11 +335,15 @@ def _host_files(mapping: ModelMapping, compiled: Sequence[CompiledLayer]) -> Map
     control = mapping.acg.control
     if control is None or control.host is None or mapping.not_in_host_code:
         return {}
-    ready = [
-        HostLayer(c.mapped.layer, lowered, c.image, show_mapping(how))
-        for c in compiled
-        for lowered, how in [c.mapped.whole()]
-    ]
+    by_name = {c.mapped.layer.name: c for c in compiled}
+    ready: list[HostLayer | WholeLayer] = []
+    for mapped in mapping.in_order:
+        if mapped.is_processed and mapped.lowered is not None:
+            ready.append(WholeLayer(mapped.layer, mapped.lowered))
+            continue
+        lowered, how = mapped.whole()
+        image = by_name[mapped.layer.name].image
+        ready.append(HostLayer(mapped.layer, lowered, image, show_mapping(how)))
     return host_files(mapping.model, ready, mapping.acg)
 
 
@@ -366,8 +362,12 @@ def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:
     model = read_model(directory / _MODEL, shapes, values)
     layers: list[MappedLayer] = []
     refused: list[MappedLayer] = []
+    processed: list[MappedLayer] = []
     for layer in model.layers:
         lowered = build_codelet(layer)
+        if layer.name in saved.details.get("processed", []):
+            processed.append(MappedLayer(layer, lowered))
+            continue
         if layer.name in saved.details.get("refused", {}):
             error = refusal(saved.details["refused"][layer.name])
             refused.append(MappedLayer(layer, lowered, error=error))
@@ -386,7 +386,8 @@ def load(directory: Path) -> tuple[ModelMapping, dict[str, Image]]:
         layers.append(MappedLayer(layer, lowered, mapping, cost))
     for image in saved.images.values():
         verify_image(image, acg)
-    return ModelMapping(model, acg, tuple(layers), tuple(refused)), dict(saved.images)
+    found = ModelMapping(model, acg, tuple(layers), tuple(refused), tuple(processed))
+    return found, dict(saved.images)
 
 
 def rtl_sources(arch: str, settings: Mapping[str, str]) -> tuple[str, tuple[Path, ...]]:

@@ -113,7 +113,8 @@ class HostSection(Section):
         [],
         description="what its processor does for layers that no node can do: centre: turns uint8 "
         "into int8 and back; pad: writes borders that are not zero; rescale: requantises sums; "
-        "and where that saves array steps, arrange: strided windows by phases, groups joined",
+        "evaluate: computes whole layers; and where that saves array steps, arrange: strided "
+        "windows by phases, groups joined",
     )
 
 

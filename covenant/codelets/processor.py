@@ -24,7 +24,7 @@ from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
 from covenant.core.expression import Call, Expression, Number, Ref, Statement
 
-CENTRE, PAD, RESCALE, ARRANGE = "centre", "pad", "rescale", "arrange"
+CENTRE, PAD, RESCALE, ARRANGE, EVALUATE = "centre", "pad", "rescale", "arrange", "evaluate"
 CENTRED, RESCALED = "centred", "rescaled"
 _HALF = 128
 _PART = "part"
@@ -41,6 +41,17 @@ def forms(lowered: LoweredLayer, abilities: tuple[str, ...]) -> Iterator[Lowered
     rescaled = _rescaled(inputs) if RESCALE in abilities else None
     if rescaled is not None:
         yield _form(lowered, rescaled, RESCALED)
+
+
+def is_one_nest(lowered: LoweredLayer) -> bool:
+    """Whether all steps are at one output position, as is every value between two of them."""
+    codelet = lowered.codelet
+    place = codelet.steps[-1].target.indices
+    local = {t.name for t in codelet.tensors if t.role is Role.LOCAL}
+    refs = [ref for step in codelet.steps for ref in (step.target, *step.refs)]
+    alike = all(ref.indices == place for ref in refs if ref.name in local)
+    apart = not {d.name for d in codelet.dims} & {t.name for t in codelet.tensors}
+    return alike and apart and all(index.is_plain for index in place)
 
 
 def form(lowered: LoweredLayer, abilities: tuple[str, ...], name: str) -> LoweredLayer:

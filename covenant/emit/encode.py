@@ -96,6 +96,11 @@ def packet_ends(words: Sequence[int], control: Control) -> tuple[bool, ...]:
     return Decoder(control).ends(words)
 
 
+def packet_count(words: Sequence[int], control: Control | None) -> int:
+    """Packets that the words of a program make up, 0 on a machine that has none."""
+    return 0 if control is None or control.packet is None else sum(packet_ends(words, control))
+
+
 def word_bytes(control: Control) -> int:
     """Bytes of one instruction word in a file."""
     return (control.word_bits + 7) // 8

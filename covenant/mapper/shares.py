@@ -1,5 +1,5 @@
 """Which share of a layer the processor beside an accelerator takes, where the accelerator cannot do
-all of it, or does it in more steps than it has to.
+all of it, or does it in more steps than it has to; and whether it takes a whole layer.
 
 In: a `LoweredLayer`, an architecture. Out: the form of the layer with the smallest share that the
 architecture can do exactly, in the shape that takes the fewest array steps; without one the last,
@@ -13,8 +13,9 @@ from dataclasses import replace
 from math import prod
 
 from covenant.acg.graph import Acg, Capability
+from covenant.codelets.ir import Role
 from covenant.codelets.lowered import LoweredLayer
-from covenant.codelets.processor import ARRANGE, forms
+from covenant.codelets.processor import ARRANGE, EVALUATE, forms, is_one_nest
 from covenant.codelets.reshaped import shapes
 from covenant.core.diagnostics import CovenantError
 from covenant.mapper.candidates import Binding, match
@@ -47,6 +48,13 @@ def shared_layers(
 ) -> list[LoweredLayer | CovenantError]:
     """The forms to map of layers that have a codelet."""
     return [x if isinstance(x, CovenantError) else shared(x, acg) for x in layers]
+
+
+def is_evaluated(lowered: LoweredLayer, acg: Acg) -> bool:
+    """Whether the processor computes the layer where no compute node does."""
+    known = {t.name for t in lowered.codelet.tensors if t.role is Role.CONSTANT}
+    complete = known <= lowered.constants.keys()
+    return EVALUATE in _abilities(acg) and complete and is_one_nest(lowered)
 
 
 def form_of(lowered: LoweredLayer, acg: Acg, name: str) -> LoweredLayer:

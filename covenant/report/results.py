@@ -26,7 +26,7 @@ class MappedLayer:
 
     twin: name of an earlier, equal layer whose mapping this one shares; "" for the first. cached:
     the mapping was proven by an earlier command. pins: the user's decisions that it keeps.
-    stopped: Ctrl-C ended its search.
+    stopped: Ctrl-C ended its search. alone: the layer as a processor computes it, if it can.
     """
 
     layer: Layer
@@ -38,6 +38,7 @@ class MappedLayer:
     cached: bool = False
     pins: tuple[Pin, ...] = ()
     stopped: bool = False
+    alone: LoweredLayer | None = None
 
     def whole(self) -> tuple[LoweredLayer, LayerMapping]:
         """Codelet and mapping of a layer that can be compiled; CovenantError for another."""
@@ -58,6 +59,8 @@ class MappedLayer:
     @property
     def on_processor(self) -> tuple[str, ...]:
         """What the processor beside the accelerator does for the layer, as a reader wants it."""
+        if self.is_processed:
+            return ("computes the whole layer",)
         if self.lowered is None or self.lowered.whole is None:
             return ()
         views = [view for view in self.lowered.views.values() if not view.is_plain]
@@ -72,21 +75,43 @@ class MappedLayer:
         """Whether no compute node of the architecture can do it."""
         return self.error is not None and self.error.exit_code is ExitCode.UNSUPPORTED
 
+    @property
+    def is_processed(self) -> bool:
+        """Whether the processor computes it, as no compute node can."""
+        return self.mapping is None and self.error is None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelMapping:
     """All layers of a model mapped onto one architecture; refused: those that no compute node of it
-    can do, set apart from those that failed otherwise."""
+    can do, set apart from those that failed otherwise; processed: those of them that the processor
+    beside it computes."""
 
     model: Model
     acg: Acg
     layers: tuple[MappedLayer, ...]
     refused: tuple[MappedLayer, ...] = ()
+    processed: tuple[MappedLayer, ...] = ()
+
+    @property
+    def in_order(self) -> tuple[MappedLayer, ...]:
+        """Layers that run, as they follow one another."""
+        places = {layer.name: number for number, layer in enumerate(self.model.layers)}
+        found = (*self.layers, *self.processed)
+        return tuple(sorted(found, key=lambda mapped: places[mapped.layer.name]))
+
+    def shared(self) -> ModelMapping:
+        """The same with layers that no compute node can do in `processed`, where the processor
+        can."""
+        mine = [m for m in self.layers if m.is_refused and m.alone is not None]
+        made = (MappedLayer(m.layer, m.alone) for m in mine)
+        kept = tuple(m for m in self.layers if m not in mine)
+        return replace(self, layers=kept, processed=(*self.processed, *made))
 
     def tolerant(self) -> ModelMapping:
         """The same with its unsupported layers in `refused`, if any layer is left; else itself."""
         kept = tuple(m for m in self.layers if not m.is_refused)
-        if not kept:
+        if not kept and not self.processed:
             return self
         refused = tuple(m for m in self.layers if m.is_refused)
         return replace(self, layers=kept, refused=self.refused + refused)
@@ -99,6 +124,7 @@ class ModelMapping:
         if control is None or control.host is None:
             return ()
         ready = {m.layer.name for m in self.layers if m.mapping and not m.layer.assumed_int8}
+        ready |= {m.layer.name for m in self.processed}
         missing = [layer.name for layer in self.model.layers if layer.name not in ready]
         return (*missing, *(node.node for node in self.model.unsupported))
 

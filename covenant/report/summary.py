@@ -12,6 +12,7 @@ from typing import Any
 from covenant.core.diagnostics import CovenantError, Diagnostic, ExitCode, Span
 from covenant.mapper.cost import Cost
 from covenant.mapper.mapping import Placement
+from covenant.mapper.printer import to_json
 from covenant.report.results import LayerRun, MappedLayer, ModelMapping, ModelRun
 
 SCHEMA_VERSION = 1
@@ -24,6 +25,7 @@ def mapping_json(result: ModelMapping) -> dict[str, Any]:
         "arch": result.acg.name,
         "model": result.model.file,
         "layers": [layer_json(mapped) for mapped in result.layers],
+        "processed": processed_json(result),
         "unsupported": unsupported_json(result),
         "total": _total(result.layers),
     }
@@ -110,6 +112,7 @@ def run_json(run: ModelRun) -> dict[str, Any]:
         "utilization": round(roofline / cycles, 6) if cycles else None,
         "counters": counters,
         "layers": [_run_layer_json(layer) for layer in run.layers],
+        "processed": processed_json(run.mapping),
         "unsupported": unsupported_json(run.mapping),
     }
 
@@ -142,12 +145,33 @@ def _run_layer_json(run: LayerRun) -> dict[str, Any]:
     }
 
 
+def processed_json(result: ModelMapping) -> list[dict[str, Any]]:
+    """The layers that the processor computes; no cycles are predicted for them."""
+    return [
+        {"name": m.layer.name, "op": m.layer.op_type, "macs": m.lowered.codelet.macs}
+        for m in result.processed
+        if m.lowered is not None
+    ]
+
+
 def unsupported_json(result: ModelMapping) -> list[dict[str, Any]]:
     """The nodes that no layer covers."""
     return [
         {"node": u.node, "op": u.op_type, "reason": u.reason, "macs": u.macs}
         for u in result.unsupported
     ]
+
+
+def saved_details(mapping: ModelMapping) -> dict[str, Any]:
+    """What a saved directory holds beside images."""
+    return {
+        "model": mapping.model.file,
+        "shapes": {tensor.name: list(tensor.shape) for tensor in mapping.model.inputs},
+        "mappings": {m.layer.name: to_json(m.mapping) for m in mapping.layers if m.mapping},
+        "refused": {m.layer.name: errors_json(m.error) for m in mapping.refused if m.error},
+        "processed": [m.layer.name for m in mapping.processed],
+        "forms": {m.layer.name: m.lowered.form for m in mapping.layers if m.lowered},
+    }
 
 
 def errors_json(error: CovenantError) -> list[dict[str, str]]:

@@ -31,8 +31,7 @@ def mapping_text(result: ModelMapping, *, details: bool) -> str:
             lines += [*_layer_lines(mapped), ""]
     if len(result.layers) > 1:
         lines.append(_mapping_table(result.layers))
-    if len(result.layers) > 1:
-        lines += _processor_lines(result.layers)
+    lines += _processor_lines(result)
     lines += _failures([(m.layer.name, m.error) for m in result.layers])
     lines += unsupported_lines(result)
     return "\n".join(lines).rstrip() + "\n"
@@ -46,6 +45,7 @@ def run_text(run: ModelRun, *, details: bool) -> str:
             lines += [*_layer_lines(layer.mapped), *_run_lines(layer, run), ""]
     if len(run.layers) > 1:
         lines.append(_run_table(run))
+    lines += _processor_lines(run.mapping)
     lines += _failures([(r.mapped.layer.name, r.error or r.mapped.error) for r in run.layers])
     lines += unsupported_lines(run.mapping)
     if len(run.layers) > 1 and run.compared:
@@ -63,7 +63,7 @@ def _layer_lines(mapped: MappedLayer) -> Iterator[str]:
     if layer.assumed_int8:
         yield "  note      the model is float: int8 operands are assumed"
     if mapped.on_processor:
-        yield f"  processor {', '.join(mapped.on_processor)}"
+        yield f"  processor {', '.join(mapped.on_processor)}; its time is not in the cycles"
     if mapped.twin:
         yield f"  same as   {mapped.twin}"
     yield from ("  " + line for line in show_mapping(mapping).splitlines())
@@ -204,11 +204,23 @@ def drawn(table: Table) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _processor_lines(layers: Sequence[MappedLayer]) -> Iterator[str]:
-    """Layers of which the processor does a share, and which."""
-    for mapped in layers:
+def _processor_lines(result: ModelMapping) -> Iterator[str]:
+    """Layers of which the processor does a share, and which; those it computes with their share of
+    the work."""
+    shared = result.layers if len(result.layers) > 1 else ()
+    for mapped in shared:
         if mapped.on_processor:
             yield f"on the processor: {mapped.layer.name}: {', '.join(mapped.on_processor)}"
+    total = sum(m.cost.macs for m in result.layers if m.cost is not None)
+    own = [(m, m.lowered.codelet.macs) for m in result.processed if m.lowered is not None]
+    total += sum(macs for _, macs in own)
+    for mapped, macs in own:
+        yield (
+            f"on the processor: {mapped.layer.name} ({mapped.layer.op_type}): "
+            f"{', '.join(mapped.on_processor)}, {macs / total:.1%} of the steps"
+        )
+    if own or any(mapped.on_processor for mapped in shared):
+        yield "predicted cycles are those of the accelerator, without the processor's time"
 
 
 def _failures(errors: Sequence[tuple[str, CovenantError | None]]) -> Iterator[str]:

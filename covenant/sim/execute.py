@@ -76,6 +76,14 @@ def execute_layer(
     return Outcome(compared, mismatches, first, done.cycles, done.counters)
 
 
+def compute_layer(
+    model: Model, layer: Layer, lowered: LoweredLayer, tensors: dict[str, Array], seed: int
+) -> None:
+    """A layer that the processor computes: its outputs are those of the integer reference."""
+    for role, found in run_layer(lowered, _inputs(model, layer, tensors, seed)).items():
+        tensors[layer.outputs[role].name] = found
+
+
 def _inputs(model: Model, layer: Layer, tensors: dict[str, Array], seed: int) -> dict[str, Array]:
     """Inputs by role. A tensor that only an unsupported node produces is random."""
     while True:

@@ -83,6 +83,7 @@ LAYER_FIELDS: dict[str, Any] = {
 ERROR = _object({"code": TEXT, "message": TEXT, "help": TEXT, "at": TEXT})
 FAILED = _object({"name": TEXT, "op": TEXT, "status": {"const": "failed"}, "errors": _list(ERROR)})
 UNSUPPORTED = _object({"node": TEXT, "op": TEXT, "reason": TEXT, "macs": INTEGER})
+PROCESSED = _object({"name": TEXT, "op": TEXT, "macs": INTEGER})
 TOTAL = _object(
     {
         "layers": INTEGER,
@@ -100,6 +101,7 @@ MAP = _object(
         "arch": TEXT,
         "model": TEXT,
         "layers": _list({"anyOf": [_object(LAYER_FIELDS), FAILED]}),
+        "processed": _list(PROCESSED),
         "unsupported": _list(UNSUPPORTED),
         "total": TOTAL,
     }
@@ -125,6 +127,7 @@ RUN = _object(
         "cycles_are": {"enum": ["measured", "modelled"]},
         "layers": _list({"anyOf": [RUN_LAYER, FAILED]}),
         "roofline_cycles": INTEGER,
+        "processed": _list(PROCESSED),
         "unsupported": _list(UNSUPPORTED),
         **RUN_FIELDS,
     }

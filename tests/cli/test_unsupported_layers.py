@@ -183,8 +183,46 @@ def test_missing_c_program_is_said_with_the_nodes_that_it_lacks(tmp_path: Path) 
     )
     case = Case("gated", helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION), {})
     out = tmp_path / "out"
-    ran = covenant("map", str(case.save(tmp_path)), "--arch", "gemmini", "-o", str(out))
+    path = case.save(tmp_path)
+    alone = ("--set", "control.host.shares=[]")
+    ran = covenant("map", path, "--arch", "gemmini", *alone, "-o", out)
     assert ran.code == 0
     assert "note: no C program of the model, it lacks gate" in ran.err
     assert (out / "manifest.json").is_file()
     assert not (out / "program.c").exists()
+
+
+def test_a_processor_computes_what_no_node_can_and_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    s, z = np.float32(0.02), np.int8(-3)
+    x = rng.integers(-128, 128, (1, 3, 6, 5), dtype=np.int8)
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["a"], name="pool", kernel_shape=[2, 2]),
+        helper.make_node(
+            "QLinearAdd", ["a", "s", "z", "a", "s", "z", "s", "z"], ["y"], name="sum",
+            domain="com.microsoft",
+        ),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes,
+        "processed",
+        [helper.make_tensor_value_info("x", TensorProto.INT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.INT8, None)],
+        [numpy_helper.from_array(np.asarray(v), n) for n, v in {"s": s, "z": z}.items()],
+    )
+    made = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION)
+    out, results = tmp_path / "out", tmp_path / "y.npz"
+    case = Case("processed", made, {"x": x})
+    path = case.save(tmp_path)
+    np.savez(tmp_path / "x.npz", x=x)
+    ran = covenant("map", path, "--arch", "gemmini", "-o", out, "--strict")
+    assert (ran.code, ran.err) == (0, "")
+    assert "pool (MaxPool): computes the whole layer" in ran.out
+    assert "without the processor's time" in ran.out
+    assert (out / "program.c").is_file()
+    document = json.loads(covenant("map", path, "--arch", "gemmini", "--json").out)
+    assert [layer["name"] for layer in document["processed"]] == ["pool", "sum"]
+    assert (document["layers"], document["unsupported"]) == ([], [])
+    files = ("--input", tmp_path / "x.npz", "--output", results)
+    assert covenant("run", out, *files).code == 0
+    np.testing.assert_array_equal(np.load(results)["y"], case.expected(optimised=False)["y"])

@@ -132,7 +132,7 @@ def _check_attributes(capability: Capability, findings: Findings) -> None:
     ports = [port.name for port in capability.ports]
     if capability.stationary and capability.stationary not in ports:
         message = f"stationary operand '{capability.stationary}' is not a port"
-        repair = did_you_mean(capability.stationary, ports)
+        repair = did_you_mean(capability.stationary, ports) or "add it to `ports`"
         findings.report("ACG036", path_of(capability, "stationary"), message, repair)
     if capability.registers != 2 and not capability.stationary:
         message = "`registers` has no meaning: no operand is stationary"

@@ -7,6 +7,7 @@ faster, aligned to 64 bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,14 @@ def array_u64(name: str, values: Sequence[int]) -> str:
 def array_i64(name: str, values: Sequence[int]) -> str:
     """Signed 64-bit values."""
     return _array(f"int64_t {name}[]", map(str, values))
+
+
+def array_of(name: str, values: NDArray[Any]) -> str:
+    """Integers of any width, or float32, in their own type."""
+    flat = values.reshape(-1).tolist()
+    if values.dtype.kind == "f":
+        return _array(f"float {name}[]", (f"{value.hex()}f" for value in flat))
+    return _array(f"{values.dtype.name}_t {name}[]", map(str, flat))
 
 
 def _hex(value: int) -> str:

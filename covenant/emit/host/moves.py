@@ -51,7 +51,7 @@ class Move:
 def move_of(tensor: ImageTensor, view: View | None) -> Move:
     """How a tensor of an image moves; view: how its codelet sees the ONNX tensor, None where both
     are the same."""
-    strides = _plain_strides(tensor, view)
+    strides = plain_strides(tensor.shape, tensor.dtype.bytes, view)
     own = tuple((axis, 1) for axis in range(len(tensor.shape))) if view is None else view.digits
     digits = []
     for d in tensor.layout.axes:
@@ -73,11 +73,11 @@ def move_of(tensor: ImageTensor, view: View | None) -> Move:
     return Move(tensor.dtype.bytes, spans, tuple(ordered), start, view.fill & 0xFF, flip)
 
 
-def _plain_strides(tensor: ImageTensor, view: View | None) -> tuple[int, ...]:
+def plain_strides(shape: tuple[int, ...], element_bytes: int, view: View | None) -> tuple[int, ...]:
     """Bytes that one element of every codelet axis makes in the ONNX tensor."""
     if view is None:
-        return _row_major(tensor.shape, tensor.dtype.bytes)
-    whole = _row_major(view.reshape, tensor.dtype.bytes)
+        return _row_major(shape, element_bytes)
+    whole = _row_major(view.reshape, element_bytes)
     return tuple(whole[i] for i in view.permutation)
 
 

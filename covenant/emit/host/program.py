@@ -18,9 +18,10 @@ from covenant.acg.graph import Acg
 from covenant.codelets.lowered import LoweredLayer
 from covenant.core.diagnostics import Span, fail
 from covenant.core.dtypes import DType
-from covenant.core.layer import Layer
+from covenant.core.layer import Layer, LayerTensor
 from covenant.emit.host import sources
-from covenant.emit.host.data import array_bytes, array_i64, array_u64
+from covenant.emit.host.data import array_bytes, array_i64, array_of, array_u64
+from covenant.emit.host.loops import loops_of
 from covenant.emit.host.moves import move_of
 from covenant.emit.host.rescale import rescale_of
 from covenant.emit.host.tape import Region, build_tape
@@ -40,26 +41,41 @@ class HostLayer:
     notes: str = ""
 
 
-def host_files(model: Model, layers: Sequence[HostLayer], acg: Acg) -> Mapping[str, bytes]:
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeLayer:
+    """A layer that the processor computes."""
+
+    layer: Layer
+    lowered: LoweredLayer
+
+
+def host_files(
+    model: Model, layers: Sequence[HostLayer | WholeLayer], acg: Acg
+) -> Mapping[str, bytes]:
     """`program.c` and `data.h` of a model; CovenantError when an output cannot be computed."""
     assert acg.control is not None
     assert acg.control.host is not None
     writer = _Writer(model, acg)
     for number, layer in enumerate(layers):
-        writer.layer(number, layer)
+        if isinstance(layer, WholeLayer):
+            writer.whole(number, layer)
+        else:
+            writer.layer(number, layer)
     writer.results()
     title = f"/* {model.file.rsplit('/', 1)[-1]} for {acg.name}, written by covenant. */\n"
     data = [title, "#include <stdint.h>\n", *writer.data]
-    parts = [title, "#include <stdint.h>\n", '#include "data.h"\n\n']
-    parts.append(sources.issuing(acg.control.host, list(writer.cases)))
+    parts = [title, sources.HEAD]
+    if writer.cases:
+        parts.append(sources.issuing(acg.control.host, list(writer.cases)))
     parts += [text for name, text in _FUNCTIONS.items() if name in writer.used]
-    parts += ["\n", *writer.buffers]
+    parts += [*writer.functions, "\n", *writer.buffers]
     parts.append("\nvoid covenant_run(const void *const inputs[], void *const outputs[])\n{\n")
     parts += ["  (void)inputs;\n", *(f"  {line}\n" for line in writer.body), "}\n"]
     return {"program.c": "".join(parts).encode(), "data.h": "".join(data).encode()}
 
 
 _FUNCTIONS = {
+    "limits": sources.LIMITS,
     "move": sources.MOVE,
     "round": sources.ROUND,
     "copy": sources.COPY,
@@ -83,6 +99,7 @@ class _Writer:
     body: list[str] = field(default_factory=list)
     cases: dict[tuple[int, ...], int] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    functions: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for number, tensor in enumerate(self.model.inputs):
@@ -120,9 +137,32 @@ class _Writer:
         ]
         for index, tensor in enumerate(image.tensors):
             if tensor.role is Role.OUTPUT:
-                name = ready.layer.outputs[self._role(ready, tensor)].name
-                self._result(name, tensor, ready)
-                self._unpack(ready, tensor, regions[index], self.known[name])
+                result = ready.layer.outputs[self._role(ready, tensor)]
+                self._place(result)
+                self._unpack(ready, tensor, regions[index], self.known[result.name])
+
+    def whole(self, number: int, ready: WholeLayer) -> None:
+        """Compute a layer."""
+        layer, lowered = ready.layer, ready.lowered
+        loops = loops_of(lowered, f"layer{number}")
+        self.used |= loops.uses
+        self.functions.append(loops.text)
+        self.body += _comment(f"{layer.name} ({layer.op_type}) on the processor")
+        arguments = []
+        for name in loops.arguments:
+            if name in lowered.constants:
+                array = f"layer{number}_{name}"
+                self.data.append(array_of(array, lowered.constants[name]))
+                arguments.append(array)
+                continue
+            source = lowered.views[name].source if name in lowered.views else name
+            if source in layer.outputs:
+                self._place(layer.outputs[source])
+                arguments.append(self.known[layer.outputs[source].name])
+            else:
+                arguments.append(self.tensor(layer.inputs[source].name))
+        given = [f"(void *){a}" for a in arguments]
+        self.body.append(f"layer{number}({', '.join(given)});")
 
     @staticmethod
     def _role(ready: HostLayer, tensor: ImageTensor) -> str:
@@ -172,17 +212,15 @@ class _Writer:
             f"{found.zero}, {found.low}, {found.high});"
         )
 
-    def _result(self, name: str, tensor: ImageTensor, ready: HostLayer) -> None:
+    def _place(self, result: LayerTensor) -> None:
         """Where a layer's result goes: an output of the graph, or a buffer."""
-        role = self._role(ready, tensor)
+        name = result.name
         outputs = [output.name for output in self.model.outputs]
-        self.shapes[name] = ready.layer.outputs[role].shape
-        self.dtypes[name] = ready.layer.outputs[role].dtype.value
+        self.shapes[name], self.dtypes[name] = result.shape, result.dtype.value
         if name in outputs:
             self.known[name] = f"outputs[{outputs.index(name)}]"
         else:
-            size = prod(self.shapes[name]) * ready.layer.outputs[role].dtype.bytes
-            self.known[name] = self._new(size)
+            self.known[name] = self._new(prod(result.shape) * result.dtype.bytes)
 
     def _new(self, size: int) -> str:
         name = f"tensor{len(self.buffers)}"

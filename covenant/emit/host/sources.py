@@ -10,7 +10,17 @@ from collections.abc import Sequence
 
 from covenant.acg.control import Host
 
-_HEAD = """/* Issue one instruction; define both to run the program elsewhere. */
+HEAD = """#include <stdint.h>
+#include "data.h"
+
+/* Nothing is linked: loops stay loops, none becomes a call of memset or memcpy. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
+
+"""
+
+_ISSUING = """/* Issue one instruction; define both to run the program elsewhere. */
 #ifndef COVENANT_ISSUE
 #define COVENANT_ISSUE({names}) {issue}
 #endif
@@ -71,39 +81,41 @@ MOVE = """
    of an element, axes, digits, what margins hold, bits that differ, where the plain array starts;
    per axis the first position, the one behind the last, and positions with margins; per digit its
    axis, elements per position, positions, bytes per position in the plain and the packed array. */
+static void covenant_move_digit(uint8_t *packed, uint8_t *plain, const int64_t *table, int unpack,
+                                int64_t level, int64_t at[], int64_t from, int64_t to)
+{
+  const int64_t *span = table + 6, *d = span + 3 * table[1] + 5 * level;
+  if (level < table[2]) {
+    for (int64_t i = 0; i < d[2]; i++) {
+      covenant_move_digit(packed, plain, table, unpack, level + 1, at, from, to);
+      at[d[0]] += d[1];
+      from += d[3];
+      to += d[4];
+    }
+    at[d[0]] -= d[1] * d[2];
+    return;
+  }
+  int inside = 1, near = 1;
+  for (int64_t axis = 0; axis < table[1]; axis++, span += 3) {
+    inside = inside && at[axis] >= span[0] && at[axis] < span[1];
+    near = near && at[axis] < span[2];
+  }
+  if (inside) {
+    uint8_t *one = unpack ? plain + from : packed + to;
+    const uint8_t *other = unpack ? packed + to : plain + from;
+    for (int64_t i = 0; i < table[0]; i++)
+      one[i] = (uint8_t)(other[i] ^ table[4]);
+  } else if (near && !unpack) {
+    packed[to] = (uint8_t)table[3];
+  }
+}
+
 static void covenant_move(uint8_t *packed, uint8_t *plain, const int64_t *table, int unpack)
 {
-  const int64_t bytes = table[0], axes = table[1], digits = table[2];
-  const int64_t *span = table + 6, *digit = span + 3 * axes;
-  int64_t count[32] = {0};
-  for (;;) {
-    int64_t at[16] = {0}, from = table[5], to = 0, inside = 1, near = 1, level;
-    for (level = 0; level < digits; level++) {
-      const int64_t *d = digit + 5 * level;
-      at[d[0]] += d[1] * count[level];
-      from += d[3] * count[level];
-      to += d[4] * count[level];
-    }
-    for (level = 0; level < axes; level++) {
-      inside = inside && at[level] >= span[3 * level] && at[level] < span[3 * level + 1];
-      near = near && at[level] < span[3 * level + 2];
-    }
-    if (inside) {
-      uint8_t *one = unpack ? plain + from : packed + to;
-      const uint8_t *other = unpack ? packed + to : plain + from;
-      for (int64_t i = 0; i < bytes; i++)
-        one[i] = (uint8_t)(other[i] ^ table[4]);
-    } else if (near && !unpack) {
-      packed[to] = (uint8_t)table[3];
-    }
-    for (level = digits - 1; level >= 0; level--) {
-      if (++count[level] < digit[5 * level + 2])
-        break;
-      count[level] = 0;
-    }
-    if (level < 0)
-      return;
-  }
+  int64_t at[16];
+  for (int64_t axis = 0; axis < table[1]; axis++)
+    at[axis] = 0;
+  covenant_move_digit(packed, plain, table, unpack, 0, at, table[5], 0);
 }
 """
 
@@ -115,6 +127,18 @@ static void covenant_copy(uint8_t *to, const uint8_t *from, int64_t rows, int64_
   for (int64_t row = 0; row < rows; row++)
     for (int64_t i = 0; i < bytes; i++)
       to[row * to_pitch + i] = from[row * from_pitch + i];
+}
+"""
+
+LIMITS = """
+static inline int64_t covenant_max(int64_t one, int64_t other)
+{
+  return one > other ? one : other;
+}
+
+static inline int64_t covenant_min(int64_t one, int64_t other)
+{
+  return one < other ? one : other;
 }
 """
 
@@ -187,7 +211,7 @@ static void covenant_dequantise(float *to, const uint8_t *from, int64_t count, i
 def issuing(host: Host, cases: Sequence[tuple[int, ...]]) -> str:
     """Macros and functions that issue the words of a tape; cases: values of constant operands."""
     names = ", ".join(operand.name for operand in host.operands)
-    text = _HEAD.format(names=names, issue=host.issue, halt=host.halt)
+    text = _ISSUING.format(names=names, issue=host.issue, halt=host.halt)
     others = [o.name for o in host.operands if o.name not in host.constants]
     constants = [o.name for o in host.operands if o.name in host.constants]
     lines = []

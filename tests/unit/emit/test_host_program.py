@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from covenant.emit.program import Halt, Instruction, Operation
 from covenant.report.request import MapOptions
 from onnx_models import float_conv, float_gemm, quantised
 from onnx_nodes import Case, Quant, matmul_integer, node_case, qlinear_conv, qlinear_matmul
+from quantised_nodes import Scale, qdq
 
 Array = NDArray[Any]
 ACG = read_architecture("gemmini")
@@ -273,6 +276,48 @@ def test_processor_does_what_the_accelerator_cannot(name: str, tmp_path: Path) -
         np.testing.assert_array_equal(again, wanted)
 
 
+_IMAGE = (2, 5, 6, 7)
+_FIRST, _SECOND = Scale(0.03, 7, "int8"), Scale(0.02, 130, "uint8")
+
+
+def _image(scale: Scale, seed: int) -> tuple[Array, Scale]:
+    return scale.integers(np.random.default_rng(seed), _IMAGE), scale
+
+
+EVALUATED = {
+    "largest of a window, with padding": qdq(
+        "MaxPool", [_image(_FIRST, 1)], [_FIRST],
+        kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1],
+    ),
+    "average, a scale per position": qdq(
+        "AveragePool", [_image(_SECOND, 2)], [_SECOND], kernel_shape=[3, 3], pads=[1, 1, 1, 1]
+    ),
+    "average of all": qdq("GlobalAveragePool", [_image(_FIRST, 3)], [Scale(0.01, -3, "int8")]),
+    "sum": qdq("Add", [_image(_FIRST, 4), _image(Scale(0.07, 0, "int8"), 5)], [_FIRST]),
+    "product of unsigned": qdq("Mul", [_image(_SECOND, 6), _image(_SECOND, 7)], [_SECOND]),
+    "table": qdq("Sigmoid", [_image(_FIRST, 8)], [Scale(1 / 256, -128, "int8")]),
+    "transposition": qdq("Transpose", [_image(_FIRST, 9)], [_FIRST], perm=[0, 2, 1, 3]),
+    "product of two inputs with zero points": qlinear_matmul(
+        np.random.default_rng(1), (2, 5, 9), (2, 9, 6), Quant("uint8", "int8", "uint8"),
+        dynamic_w=True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVALUATED)
+def test_processor_computes_what_no_node_can(name: str, tmp_path: Path) -> None:
+    case = EVALUATED[name]
+    mapping = _saved(case, tmp_path)
+    assert (len(mapping.layers), len(mapping.processed)) == (0, 1)
+    expected = list(case.expected().values())
+    ran = gemmini_runs.run(
+        gemmini_runs.build(tmp_path / "out"), list(case.inputs.values()), expected
+    )
+    assert not ran.counts
+    for found, wanted in zip(ran.outputs, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("kind", ["gemm", "one row", "conv"])
 def test_float_model_is_quantised_and_dequantised_by_the_program(kind: str, tmp_path: Path) -> None:
     """Bias, ReLU and a float interface, against the integer meaning of the layer."""
@@ -304,6 +349,21 @@ def test_program_needs_stdint_only_and_fences_around_every_layer(tmp_path: Path)
     calls = re.findall(r"^  (\w+)\(", body, re.MULTILINE)
     run = calls.index("covenant_run_layer")
     assert calls[run - 1] == calls[run + 1] == "COVENANT_HALT"
+
+
+@pytest.mark.skipif(not shutil.which("riscv64-unknown-elf-gcc"), reason="no RISC-V compiler")
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
+def test_program_compiles_for_bare_metal_and_calls_nothing(level: str, tmp_path: Path) -> None:
+    _saved(SHARED["a scale per channel, stride 2"], tmp_path)
+    flags = ("-march=rv64gc", "-mabi=lp64d", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra")
+    made = tmp_path / "program.o"
+    source = str(tmp_path / "out" / "program.c")
+    compiler = ["riscv64-unknown-elf-gcc", "-std=c99", *flags, "-Werror", level]
+    subprocess.run([*compiler, "-c", source, "-o", str(made)], check=True)
+    listed = subprocess.run(
+        ["riscv64-unknown-elf-nm", "-u", str(made)], check=True, capture_output=True, text=True
+    )
+    assert not listed.stdout.strip()
 
 
 @pytest.mark.parametrize(
