@@ -66,6 +66,8 @@ class Quant:
     """Also one weight zero point per output channel."""
     symmetric_w: bool = False
     """Weight zero points are 0."""
+    symmetric_x: bool = False
+    """The input's zero point is 0."""
 
 
 def node_case(
@@ -110,6 +112,11 @@ def _weight_quantisation(rng: Generator, quant: Quant, channels: int) -> tuple[A
     return scale, np.broadcast_to(_integers(rng, quant.w, ()), scale.shape).copy()
 
 
+def _input_point(rng: Generator, quant: Quant) -> Array:
+    point = _integers(rng, quant.x, ())
+    return np.zeros_like(point) if quant.symmetric_x else point
+
+
 def _output_scale(x_scale: Array, w_scale: Array, depth: int) -> Array:
     """Spreads the outputs of random integers over the whole 8-bit range, with some saturation."""
     return np.asarray(float(x_scale) * float(np.mean(w_scale)) * 90.0 * np.sqrt(depth), np.float32)
@@ -136,7 +143,7 @@ def qlinear_conv(
     inputs = [
         ("x", x),
         ("x_scale", x_scale),
-        ("x_zero_point", _integers(rng, quant.x, ())),
+        ("x_zero_point", _input_point(rng, quant)),
         ("w", w),
         ("w_scale", w_scale),
         ("w_zero_point", w_point),
@@ -165,7 +172,7 @@ def qlinear_matmul(
     inputs = [
         ("a", x),
         ("a_scale", x_scale),
-        ("a_zero_point", _integers(rng, quant.x, ())),
+        ("a_zero_point", _input_point(rng, quant)),
         ("b", w),
         ("b_scale", w_scale),
         ("b_zero_point", w_point),

@@ -22,7 +22,7 @@ from covenant.codelets.lowered import SUMS, LoweredLayer
 from covenant.codelets.verify import verify
 from covenant.core.affine import Affine
 from covenant.core.dtypes import DType
-from covenant.core.expression import Call, Expression, Number, Ref, Statement
+from covenant.core.expression import Call, Expression, Number, Ref, Statement, replaced
 
 CENTRE, PAD, RESCALE, ARRANGE, EVALUATE = "centre", "pad", "rescale", "arrange", "evaluate"
 CENTRED, RESCALED = "centred", "rescaled"
@@ -291,13 +291,5 @@ def _with_tensor(codelet: Codelet, tensor: Tensor) -> Codelet:
 def _replacing(codelet: Codelet, old: Expression, new: Expression) -> Codelet:
     """The codelet with another expression in the place of `old` in its first step."""
     first = codelet.steps[0]
-    changed = replace(first, value=_replaced(first.value, old, new))
+    changed = replace(first, value=replaced(first.value, old, new))
     return replace(codelet, steps=(changed, *codelet.steps[1:]))
-
-
-def _replaced(value: Expression, old: Expression, new: Expression) -> Expression:
-    if value == old:
-        return new
-    if not isinstance(value, Call):
-        return value
-    return Call(value.function, tuple(_replaced(a, old, new) for a in value.arguments))

@@ -96,6 +96,16 @@ def references(expression: Expression) -> Iterator[Ref]:
             assert_never(expression)
 
 
+def replaced(expression: Expression, old: Expression, new: Expression) -> Expression:
+    """The expression with `new` in every place of `old`."""
+    if expression == old:
+        return new
+    if not isinstance(expression, Call):
+        return expression
+    arguments = tuple(replaced(each, old, new) for each in expression.arguments)
+    return Call(expression.function, arguments)
+
+
 _OPERATORS = {"add": (" + ", 1), "sub": (" - ", 1), "mul": (" * ", 2)}
 
 

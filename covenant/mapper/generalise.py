@@ -42,7 +42,9 @@ def _letters(codelet: Codelet, statement: Statement) -> dict[str, str]:
     if len(apart) > 1:
         kept = {dim: names for dim, names in kept.items() if names != everywhere}
     first = statement.refs[0].name if statement.refs else ""
-    order = sorted(set(kept.values()), key=lambda names: (first not in names, sorted(names)))
+    order = sorted(
+        set(kept.values()), key=lambda names: (first not in names, len(names), sorted(names))
+    )
     outputs, inner = iter(_TARGET_DIMS), iter(_REDUCED_DIMS)
     chosen = {n: next(outputs if statement.target.name in n else inner, "i") for n in order}
     return {dim: chosen[names] for dim, names in kept.items()}

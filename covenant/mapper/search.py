@@ -55,11 +55,14 @@ class Search:
         return round((self.first or time.monotonic()) - self.started, 3)
 
     def solver(self) -> cp_model.CpSolver:
-        """A solver with what is left of the time; probing and repeated presolving cost more than
-        they find on these models."""
+        """A solver with what is left of the time. Probing, repeated presolving, inprocessing and
+        the linear relaxation cost more than they find on these models (`benchmarks/mapper.py`: half
+        of the processor time of all layers without the last two, none takes longer)."""
         solver = cp_model.CpSolver()
         solver.parameters.cp_model_probing_level = 0
         solver.parameters.max_presolve_iterations = 1
+        solver.parameters.use_sat_inprocessing = False
+        solver.parameters.linearization_level = 0
         solver.parameters.num_workers = self.workers
         solver.parameters.random_seed = self.seed
         solver.parameters.interleave_search = self.workers > 1

@@ -1,9 +1,10 @@
-"""Which share of a layer the processor beside an accelerator takes, where the accelerator cannot do
-all of it, or does it in more steps than it has to; and whether it takes a whole layer.
+"""In which form a layer is mapped: as it is, with a bias of zeros where the accelerator always adds
+one, or with a share of the processor beside an accelerator that cannot do all of it, or does it in
+more steps than it has to; and whether that processor takes the whole layer.
 
 In: a `LoweredLayer`, an architecture. Out: the form of the layer with the smallest share that the
-architecture can do exactly, in the shape that takes the fewest array steps; without one the last,
-whose refusal tells what is missing most.
+architecture can do exactly, in the shape that takes the fewest array steps; without one the last
+share, whose refusal tells what is missing most.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from math import prod
 from covenant.acg.graph import Acg, Capability
 from covenant.codelets.ir import Role
 from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.neutral import BIASED, biased
 from covenant.codelets.processor import ARRANGE, EVALUATE, forms, is_one_nest
 from covenant.codelets.reshaped import shapes
 from covenant.core.diagnostics import CovenantError
@@ -27,16 +29,18 @@ from covenant.mapper.scales import scale_of, settled_scale
 def shared(lowered: LoweredLayer, acg: Acg) -> LoweredLayer:
     """The form of the layer to map."""
     abilities = _abilities(acg)
-    if not abilities:
-        return lowered
     found, fewest = lowered, 0
-    for found in forms(lowered, abilities):
-        fewest = _fewest_steps(found, acg)
+    for made in _forms(lowered, abilities):
+        fewest = _fewest_steps(made, acg)
+        if fewest or BIASED not in made.form:
+            found = made
         if fewest:
             break
+    if not fewest:
+        return found
     share = found.form
     for made in _shaped(lowered, abilities):
-        if fewest and made.form.rpartition("|")[2] == share:
+        if made.form.rpartition("|")[2] == share:
             steps = _fewest_steps(made, acg)
             if 0 < steps < fewest:
                 found, fewest = made, steps
@@ -60,10 +64,18 @@ def is_evaluated(lowered: LoweredLayer, acg: Acg) -> bool:
 def form_of(lowered: LoweredLayer, acg: Acg, name: str) -> LoweredLayer:
     """The form of that name; KeyError when the architecture's processor cannot do it."""
     abilities = _abilities(acg)
-    for found in (*forms(lowered, abilities), *_shaped(lowered, abilities)):
+    for found in (*_forms(lowered, abilities), *_shaped(lowered, abilities)):
         if found.form == name:
             return found
     raise KeyError(name)
+
+
+def _forms(lowered: LoweredLayer, abilities: tuple[str, ...]) -> Iterator[LoweredLayer]:
+    """The layer with ever larger shares of a processor, each also with a bias of zeros."""
+    for found in forms(lowered, abilities):
+        yield found
+        if (made := biased(found)) is not None:
+            yield made
 
 
 def _shaped(lowered: LoweredLayer, abilities: tuple[str, ...]) -> Iterator[LoweredLayer]:
@@ -71,7 +83,7 @@ def _shaped(lowered: LoweredLayer, abilities: tuple[str, ...]) -> Iterator[Lower
     if ARRANGE not in abilities:
         return
     for name, shape in shapes(lowered):
-        for made in forms(shape, abilities):
+        for made in _forms(shape, abilities):
             yield replace(made, form=f"{name}|{made.form}", whole=lowered)
 
 

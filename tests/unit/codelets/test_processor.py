@@ -11,6 +11,7 @@ import pytest
 from covenant.codelets.interpret import finished, run, run_layer
 from covenant.codelets.ir import Role
 from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.neutral import biased
 from covenant.codelets.processor import CENTRE, CENTRED, PAD, RESCALE, RESCALED, form, forms
 from covenant.codelets.reshaped import joined, phased, shapes
 from onnx_nodes import Case, Quant, qlinear_conv, qlinear_matmul, random_layer
@@ -34,7 +35,8 @@ def _check(whole: LoweredLayer, seed: int) -> None:
             inputs[view.source] = values
     expected = run_layer(whole, inputs)
     bases = [whole, *(made for _, made in shapes(whole))]
-    for made in (made for base in bases for made in forms(base, ALL)):
+    split = [made for base in bases for made in forms(base, ALL)]
+    for made in (*split, *filter(None, map(biased, split))):
         seen = {n: v.apply(inputs[v.source]) for n, v in made.views.items() if v.source in inputs}
         found = finished(made, run(made.codelet, seen, made.constants))
         for role, array in expected.items():
