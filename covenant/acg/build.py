@@ -163,6 +163,7 @@ def _control(
             unit=form.unit or "",
             sets=tuple(form.sets.items()),
             after=tuple(form.after),
+            adds=tuple(form.adds),
             writes=tuple(form.writes),
             starts=tuple(form.starts),
             slots=tuple(form.slots),

@@ -39,12 +39,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Mnemonic:
-    """An instruction form. `effect`: write, write_high, add, reverse_subtract, launch, post, loop,
-    halt, start.
+    """An instruction form. `effect`: write, write_high, add, add_high, reverse_subtract, launch,
+    post, loop, halt, start.
 
     unit: the unit whose registers its fields are ("" for a form whose fields are roles such as
     `register` and `value`); effect `write` only writes them, `launch` also starts the unit. sets:
-    further registers it writes, with constants. after: forms that stand before it in every launch.
+    further registers it writes, with constants. adds: registers in its fields that it does not
+    overwrite: what stands there, with a sign, is added to them. after: forms that stand before it
+    in every launch.
     writes, starts: of a form of roles, the kinds of registers it writes (the last part of their
     names, without an index) and the units it starts; () for all. slots: those of a packet that it
     may take, () for all.
@@ -57,6 +59,7 @@ class Mnemonic:
     unit: str = ""
     sets: tuple[tuple[str, int], ...] = ()
     after: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
     slots: tuple[int, ...] = ()
@@ -205,6 +208,13 @@ class Control:
         """Bits of a register that `write` gives, where `write_high` gives the others; else 0."""
         high, low = self.mnemonic("write_high"), self.mnemonic("write")
         value = low.bit_field("value") if high and low else None
+        return value.width_bits if value else 0
+
+    @property
+    def add_bits(self) -> int:
+        """Bits of what `add` adds; `add_high` adds multiples of a value above them."""
+        form = self.mnemonic("add")
+        value = form.bit_field("value") if form else None
         return value.width_bits if value else 0
 
     def unit(self, name: str) -> ControlUnit:

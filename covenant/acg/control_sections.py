@@ -36,7 +36,8 @@ class MnemonicSection(Entry):
 
     effect: Effect = Field(
         description="what the instruction does; `start`: issued once when a program starts; "
-        "`write_high`: the bits of a register above those that `write` gives (with their sign)"
+        "`write_high`: the bits of a register above those that `write` gives (with their sign); "
+        "`add`: adds to a register; `add_high`: adds above the bits of the value of `add`"
     )
     unit: Name | None = Field(
         None, description="unit whose registers it writes, and which it starts if it is a `launch`"
@@ -47,6 +48,11 @@ class MnemonicSection(Entry):
     )
     sets: dict[Quantity, int] = Field(
         {}, description="registers of the unit that it also writes, with constants"
+    )
+    adds: list[Quantity] = Field(
+        [],
+        description="with `unit`: registers in its fields to which it adds what stands there, with "
+        "a sign, before it launches; hardware loops repeat launches whose addresses advance so",
     )
     after: list[Name] = Field(
         [], description="instructions of the unit that stand right before it in every launch"

@@ -142,7 +142,7 @@ def _control(control: Control) -> Section:
             "effect": form.effect,
             **_given(unit=form.unit),
             "fields": {field.name: _field(field) for field in form.fields},
-            **_given(sets=dict(form.sets), after=form.after),
+            **_given(sets=dict(form.sets), after=form.after, adds=form.adds),
             **_given(writes=form.writes, starts=form.starts, slots=form.slots),
         }
         for form in control.mnemonics

@@ -81,7 +81,16 @@ Share = Literal["centre", "pad", "rescale", "arrange", "evaluate"]
 Rounding = Literal["ort_f32", "double_round", "half_up"]
 Stall = Literal["none", "launch", "write", "barrier"]
 Effect = Literal[
-    "write", "write_high", "add", "reverse_subtract", "launch", "post", "loop", "halt", "start"
+    "write",
+    "write_high",
+    "add",
+    "add_high",
+    "reverse_subtract",
+    "launch",
+    "post",
+    "loop",
+    "halt",
+    "start",
 ]
 Quantity = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*(\[(\d+|i)\])?$", max_length=64)]
 Defaults = dict[str, object]

@@ -156,6 +156,7 @@ def _control_tables(acg: Acg) -> Iterator[Table]:
                     for f in form.fields
                 )
                 + "".join(f" {name}={value}" for name, value in form.sets)
+                + (f" adds {', '.join(form.adds)}" if form.adds else "")
                 + (f" after {', '.join(form.after)}" if form.after else "")
                 + (f" slots {', '.join(map(str, form.slots))}" if form.slots else ""),
             )

@@ -65,18 +65,41 @@ class Decoder:
         return tuple(ends)
 
     def packets(self, words: Sequence[int]) -> tuple[Operation, ...]:
-        """Operations of a program without loops; those of a packet together."""
+        """Operations of a program; those of a packet together, a loop with its packets."""
+        return self.packed(words, self.ends(words), 0, len(words))
+
+    def packed(
+        self, words: Sequence[int], ends: Sequence[bool], first: int, end: int
+    ) -> tuple[Operation, ...]:
+        """Operations of some words, which are whole packets."""
         operations: list[Operation] = []
-        start = 0
-        for index, last in enumerate(self.ends(words)):
-            if not last:
+        start = index = first
+        while index < end:
+            if not ends[index]:
+                index += 1
                 continue
             members = tuple(self.single(i, words[i]) for i in range(start, index + 1))
             if len(members) > 1:
                 self.check_packet(start, words[start : index + 1], members)
-            operations.append(Packet(members) if len(members) > 1 else members[0])
-            start = index + 1
+            index += 1
+            operation = Packet(members) if len(members) > 1 else members[0]
+            if isinstance(operation, Loop):
+                length = self.body(index - 1, words, end)
+                if not ends[index + length - 1]:
+                    raise self.bad(index - 1, "its loop ends inside a packet")
+                body = self.packed(words, ends, index, index + length)
+                operation = Loop(operation.count, body)
+                index += length
+            operations.append(operation)
+            start = index
         return tuple(operations)
+
+    def body(self, index: int, words: Sequence[int], end: int) -> int:
+        """Words of the body of the loop at `index`, which lie before `end`."""
+        length = self.length(index, words[index])
+        if length < 1 or index + 1 + length > end:
+            raise self.bad(index, f"a loop over {length} words leaves its enclosing block")
+        return length
 
     def check_packet(
         self, index: int, words: Sequence[int], members: tuple[Operation, ...]
@@ -99,9 +122,7 @@ class Decoder:
         while index < end:
             operation = self.single(index, words[index])
             if isinstance(operation, Loop):
-                length = self.length(index, words[index])
-                if length < 1 or index + 1 + length > end:
-                    raise self.bad(index, f"a loop over {length} words leaves its enclosing block")
+                length = self.body(index, words, end)
                 body = self.sequence(words, index + 1, index + 1 + length)
                 operation = Loop(operation.count, body)
                 index += length
@@ -140,6 +161,9 @@ class Decoder:
                 return WriteHigh(*self.register(index, fields, form.mnemonic), low_bits)
             case "add":
                 return Add(*self.register(index, fields, form.mnemonic))
+            case "add_high":
+                unit, name, value = self.register(index, fields, form.mnemonic)
+                return Add(unit, name, value << self.control.add_bits)
             case "reverse_subtract":
                 return ReverseSubtract(*self.register(index, fields, form.mnemonic))
             case "launch":

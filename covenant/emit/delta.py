@@ -60,6 +60,7 @@ class RegisterFile:
     def __init__(self, control: Control) -> None:
         effects = {m.effect for m in control.mnemonics}
         self._adds = "add" in effects
+        self._adds_high = "add_high" in effects
         self._subtracts = "reverse_subtract" in effects
         self._low = control.low_bits
         self._bits = _value_bits(control)
@@ -108,15 +109,18 @@ class RegisterFile:
             values = [
                 (bits.name, wanted.get(bits.name, self._kept(shadow, bits.name)))
                 for bits in form.fields
-                if bits.constant is None
+                if bits.constant is None and bits.name not in form.adds
             ]
             values += form.sets
+            adds = _differences(form.adds, wanted, shadow.values)
             shadow.values.update(values)
+            shadow.values.update((name, wanted[name]) for name in form.adds)
             last = form is chosen[-1]
             waits, posts = (invocation.waits, invocation.posts) if last else ((), ())
             written = tuple(values)
             origin = invocation.origin if last else ""
-            result.append(Instruction(form.name, unit.name, written, last, waits, posts, origin))
+            made = Instruction(form.name, unit.name, written, last, waits, posts, origin, adds)
+            result.append(made)
         self._remember(unit, shadow, invocation, wanted, chosen, result)
         return result
 
@@ -136,7 +140,12 @@ class RegisterFile:
         names = tuple(a.quantity for a in invocation.addresses)
         registers = [unit.register(name) for name in names]
         limited = any(r is None or r.fixed or r.maximum is not None for r in registers)
-        if limited or not written >= set(names) or not set(wanted) >= written - _set(always):
+        if (
+            limited
+            or self._control.loop_depth
+            or not written >= set(names)
+            or not set(wanted) >= written - _set(always)
+        ):
             return
         writes = tuple(
             (operation, any(name in names for name, _ in operation.values))
@@ -180,13 +189,38 @@ class RegisterFile:
         if before.slot != address.slot and self._subtracts:
             return [ReverseSubtract(unit, quantity, self._wrap(value + old))]
         if before.slot == address.slot and self._adds:
-            return [Add(unit, quantity, self._wrap(value - old))]
+            moves = self._added(unit, quantity, value - old)
+            if moves:
+                return moves
         return self._written(unit, quantity, value, old)
+
+    def _added(self, unit: str, quantity: str, value: int) -> list[Operation]:
+        """A difference added to a register, at once or by its low bits, which carry their sign,
+        and those above them; nothing when it does not fit."""
+        bits = self._control.add_bits
+        half = 1 << (bits - 1)
+        value = self._wrap(value)
+        if -half <= value < half:
+            return [Add(unit, quantity, value)]
+        if not self._adds_high:
+            return []
+        low = (value + half) % (2 * half) - half
+        if not -half <= (value - low) >> bits < half:
+            return []
+        parts = [Add(unit, quantity, part) for part in (low, value - low) if part]
+        return list(parts)
 
     def _wrap(self, value: int) -> int:
         """Two's complement in the width of the value field."""
         half = 1 << (self._bits - 1)
         return (value + half) % (2 * half) - half if -half <= value < 2 * half else value
+
+
+def _differences(
+    names: Sequence[str], wanted: Mapping[str, int], held: Mapping[str, int]
+) -> tuple[tuple[str, int], ...]:
+    """What is added to registers so that they hold what is wanted."""
+    return tuple((name, wanted[name] - held[name]) for name in names)
 
 
 def _set(forms: Sequence[Mnemonic]) -> set[str]:

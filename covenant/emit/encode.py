@@ -184,6 +184,10 @@ class _Encoder:
 
     def values(self, operation: Operation, mnemonic: Mnemonic) -> dict[str, int]:
         match operation:
+            case Add(unit, name, value) if mnemonic.effect == "add_high":
+                number = self.register(unit, name, mnemonic)
+                high = value >> self.control.add_bits
+                return {"unit": self.unit(unit).id, "register": number, "value": high}
             case (
                 Write(unit, name, value)
                 | WriteHigh(unit, name, value)
@@ -196,7 +200,7 @@ class _Encoder:
                     "value": value,
                 }
             case Instruction():
-                return dict(operation.values)
+                return dict(operation.values + operation.adds)
             case Launch(unit, waits, posts, _):
                 return {
                     "unit": self.unit(unit).id,

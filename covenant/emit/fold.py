@@ -8,6 +8,7 @@ blocks are interned, equal neighbours (also in short periods) become a loop, lev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from covenant.emit.program import Loop, Operation
 
@@ -18,21 +19,36 @@ Items = tuple[int, ...]
 
 
 def fold(
-    blocks: Sequence[Sequence[Operation]], trips: Sequence[int], loop_depth: int
+    blocks: Sequence[Sequence[Operation]], trips: Sequence[int], limits: Limits
 ) -> tuple[Operation, ...]:
-    """Fold `prod(trips)` blocks (outermost trips first) with loops nested at most `loop_depth`."""
-    folder = _Folder()
+    """Fold `prod(trips)` blocks (outermost trips first) with loops nested no deeper than they can."""
+    folder = Folder(limits)
     level = [folder.intern(block) for block in blocks]
     for count in reversed(tuple(trips)):
         level = [folder.join(level[i : i + count]) for i in range(0, len(level), count)]
     whole = folder.join(level)
-    return folder.operations(whole, loop_depth)
+    return folder.operations(whole, limits.depth)
 
 
-class _Folder:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of hardware loops: how deep they nest, most iterations of one, most words of its body; 0:
+    any number."""
+
+    depth: int
+    count: int = 0
+    length: int = 0
+
+    def allow(self, count: int, words: int) -> bool:
+        """Whether a body of so many words can be repeated."""
+        return (not self.count or count <= self.count) and (not self.length or words <= self.length)
+
+
+class Folder:
     """Interned operations (ids >= 0) and loops (ids < 0) of one program."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.known: dict[Operation, int] = {}
         self.single: list[Operation] = []
         self.loops: list[tuple[int, Items]] = []
@@ -65,7 +81,7 @@ class _Folder:
             period, repeats = self.repeat(children, at)
             if repeats > 1:
                 body = [item for child in children[at : at + period] for item in child]
-                result.append(self.loop(repeats, tuple(body)))
+                result += self.repeated(repeats, tuple(body))
             else:
                 result += children[at]
             at += period * repeats
@@ -86,10 +102,18 @@ class _Folder:
                 best, most = (period, repeats), saved
         return best
 
+    def repeated(self, count: int, body: Items) -> list[int]:
+        """Loops over a body, as many as its number of iterations needs."""
+        most = self.limits.count or count
+        whole = [self.loop(most, body)] * (count // most)
+        rest = count % most
+        return whole + ([self.loop(rest, body)] if rest > 1 else list(body) * rest)
+
     def loop(self, count: int, body: Items) -> int:
         if len(body) == 1 and body[0] < 0:
             inner_count, inner_body = self.loops[-body[0] - 1]
-            return self.loop(count * inner_count, inner_body)
+            if not self.limits.count or count * inner_count <= self.limits.count:
+                return self.loop(count * inner_count, inner_body)
         key = (count, body)
         found = self.loop_ids.get(key)
         if found is None:
@@ -106,9 +130,15 @@ class _Folder:
         if key not in self.costs:
             count, body = self.loops[-item - 1]
             unrolled = count * self.cost(body, depth)
-            looped = 1 + self.cost(body, depth - 1) if depth else unrolled
-            self.costs[key] = min(looped, unrolled)
+            inside = self.cost(body, depth - 1) if depth else unrolled
+            able = depth and self.limits.allow(count, inside)
+            self.costs[key] = min(1 + inside, unrolled) if able else unrolled
         return self.costs[key]
+
+    def worthwhile(self, count: int, body: Items, depth: int) -> bool:
+        """Whether a loop is possible and not longer than its iterations."""
+        inside = self.cost(body, depth - 1)
+        return self.limits.allow(count, inside) and 1 + inside <= count * self.cost(body, depth)
 
     def operations(self, items: Items, depth: int) -> tuple[Operation, ...]:
         result: list[Operation] = []
@@ -117,7 +147,7 @@ class _Folder:
                 result.append(self.single[item])
                 continue
             count, body = self.loops[-item - 1]
-            if depth and 1 + self.cost(body, depth - 1) <= count * self.cost(body, depth):
+            if depth and self.worthwhile(count, body, depth):
                 result.append(Loop(count, self.operations(body, depth - 1)))
             else:
                 result += self.operations(body, depth) * count

@@ -53,6 +53,9 @@ def form_of(operation: Operation, control: Control) -> Mnemonic:
     """The form of an operation that is one word."""
     effect = effect_of(operation)
     match operation:
+        case Add(value=value) if _is_high(value, control):
+            unit = unit_of(operation.unit, control)
+            found = control.form("add_high", unit, operation.register)
         case Write() | WriteHigh() | Add() | ReverseSubtract():
             found = control.form(effect, unit_of(operation.unit, control), operation.register)
         case Launch():
@@ -69,6 +72,12 @@ def form_of(operation: Operation, control: Control) -> Mnemonic:
         control.span,
         f"add one under control.mnemonics: name: {{effect: {effect}, fields: …}}",
     )
+
+
+def _is_high(value: int, control: Control) -> bool:
+    """Whether a value is added above the bits that `add` has."""
+    bits = control.add_bits
+    return bool(value) and not value % (1 << bits) and control.mnemonic("add_high") is not None
 
 
 def unit_of(name: str, control: Control) -> ControlUnit:

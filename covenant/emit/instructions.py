@@ -22,7 +22,7 @@ def encode_instruction(instruction: Instruction, control: Control) -> int:
             did_you_mean(instruction.mnemonic, names),
         )
     mnemonic = control.named(instruction.mnemonic)
-    values = dict(instruction.values)
+    values = dict(instruction.values + instruction.adds)
     word = 0
     for field in mnemonic.fields:
         bits = field.constant
@@ -33,7 +33,8 @@ def encode_instruction(instruction: Instruction, control: Control) -> int:
                     f"'{mnemonic.name}' needs a value for '{field.name}'",
                     mnemonic.span,
                 )
-            bits = field_bits(field, values[field.name], mnemonic)
+            signed = field.name in mnemonic.adds
+            bits = (_difference if signed else field_bits)(field, values[field.name], mnemonic)
         word |= bits << field.low
     return word
 
@@ -60,21 +61,47 @@ def field_bits(field: Field, value: int, mnemonic: Mnemonic) -> int:
     return bits
 
 
+def adds_bits(field: Field, value: int) -> int | None:
+    """How a difference stands in a field, with its sign; None when it does not fit."""
+    bits, half = value // field.granule * field.times, 1 << (field.width_bits - 1)
+    if value % field.granule or not -half <= bits < half:
+        return None
+    return bits & 2 * half - 1
+
+
+def _difference(field: Field, value: int, mnemonic: Mnemonic) -> int:
+    bits = adds_bits(field, value)
+    if bits is None:
+        raise fail(
+            "EMI003",
+            f"a difference of {value} does not fit field '{field.name}' of {field.width_bits} bits "
+            f"of mnemonic '{mnemonic.name}'",
+            mnemonic.span,
+        )
+    return bits
+
+
 def decode_instruction(mnemonic: Mnemonic, word: int, index: int) -> Instruction:
     """The instruction of a word that has the mnemonic's form; `index` is for the message."""
     values: list[tuple[str, int]] = []
+    adds: list[tuple[str, int]] = []
     for field in mnemonic.fields:
         if field.constant is not None:
             continue
         bits = word >> field.low & ((1 << field.width_bits) - 1)
         if bits % field.times:
             raise _bad(index, mnemonic, field, bits)
+        if field.name in mnemonic.adds:
+            bits -= bits >> field.width_bits - 1 << field.width_bits
+            adds.append((field.name, bits // field.times * field.granule))
+            continue
         values.append((field.name, bits // field.times * field.granule - field.plus))
     return Instruction(
         mnemonic.name,
         mnemonic.unit,
         (*values, *mnemonic.sets),
         mnemonic.effect == "launch",
+        adds=tuple(adds),
     )
 
 

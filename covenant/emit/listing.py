@@ -48,7 +48,8 @@ def show_operation(operation: Operation) -> str:
             text += f" post {','.join(posts)}" if posts else ""
             return text + (f"  # {origin}" if origin else "")
         case Instruction():
-            values = " ".join(f"{name}={value}" for name, value in operation.values)
+            given = [f"{name}={value}" for name, value in operation.values]
+            values = " ".join([*given, *(f"{name}+={value}" for name, value in operation.adds)])
             text = f"{operation.mnemonic} {operation.unit}".rstrip()
             text += f": {values}" if values else ""
             return text + (f"  # {operation.origin}" if operation.origin else "")

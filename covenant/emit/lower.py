@@ -20,6 +20,7 @@ from covenant.core.diagnostics import Span, fail
 from covenant.emit.constants import Payloads
 from covenant.emit.delta import RegisterFile
 from covenant.emit.fold import fold
+from covenant.emit.loops import folded, limits_of
 from covenant.emit.ordered import Ordered
 from covenant.emit.packets import pack
 from covenant.emit.plan import DramPlan, plan
@@ -41,33 +42,35 @@ def lower(
     control = control_of(acg)
     if control.in_order:
         made = _ordered(mapping, codelet, acg, regions, payloads)
-        trips = list(dict.fromkeys(n for n in made.nest.trips if n > 1))
         blocks = without_refills(made.blocks(), acg)
-        return Program(acg.name, codelet.name, _folded(blocks, trips, acg, []))
+        operations, origins = _operations(blocks, control)
+        whole = folded(operations, made.advanced, len(made.nest.loops), control)
+        named = annotated(whole, origins)
+        return Program(acg.name, codelet.name, pack((*_begin(control), *named, Halt()), acg))
     lowering = _lowering(mapping, codelet, acg, regions)
     trips = [loop.trips for loop in mapping.levels[0].loops]
     first = credits_of(lowering.residents, control)
-    return Program(acg.name, codelet.name, _folded(lowering.blocks(), trips, acg, first))
+    operations, origins = _operations(lowering.blocks(), control)
+    named = annotated(fold(operations, trips, limits_of(control)), origins)
+    return Program(acg.name, codelet.name, (*_begin(control), *first, *named, Halt()))
 
 
-def _folded(
-    blocks: Iterable[list[Invocation]], trips: list[int], acg: Acg, first: list[Operation]
-) -> tuple[Operation, ...]:
-    """The operations of unrolled invocations, with hardware loops or in packets, behind those that
-    come first."""
-    control = control_of(acg)
+def _operations(
+    blocks: Iterable[list[Invocation]], control: Control
+) -> tuple[list[list[Operation]], list[str]]:
+    """Operations of every block, and origins of all launches."""
     registers = RegisterFile(control)
     operations: list[list[Operation]] = []
     origins: list[str] = []
     for block in blocks:
         operations.append([o for invocation in block for o in registers.operations(invocation)])
         origins += [invocation.origin for invocation in block]
-    begin = tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
-    if not loop_depth(control):
-        flat = [operation for block in operations for operation in block]
-        return pack((*begin, *first, *annotated(tuple(flat), origins), Halt()), acg)
-    folded = fold(operations, trips, loop_depth(control))
-    return (*begin, *first, *annotated(folded, origins), Halt())
+    return operations, origins
+
+
+def _begin(control: Control) -> tuple[Operation, ...]:
+    """Instructions that are issued once, at the start."""
+    return tuple(Instruction(m.name) for m in control.mnemonics if m.effect == "start")
 
 
 def _check_instances(mapping: Mapping, acg: Acg) -> None:
@@ -143,8 +146,3 @@ def control_of(acg: Acg) -> Control:
             Span(acg.file),
         )
     return acg.control
-
-
-def loop_depth(control: Control) -> int:
-    """How deeply hardware loops nest, 0 without a loop mnemonic."""
-    return control.loop_depth if control.mnemonic("loop") else 0

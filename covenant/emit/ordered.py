@@ -48,6 +48,8 @@ class Ordered:
     sums: list[Place] = field(init=False)
     inputs: list[Place] = field(init=False)
     outputs: list[Place] = field(init=False)
+    advanced: list[int] = field(default_factory=list)
+    """Before every block walked so far: the outermost loop that advanced, -1 for none."""
 
     def __post_init__(self) -> None:
         fused = fuse(self.codelet, self.mapping.fused)
@@ -92,9 +94,11 @@ class Ordered:
             follows = list(self._loads(ahead)) if ahead else []
             among = spread(launches, late, follows if early else [])
             waits = self._may_wait(tile)
+            self.advanced.append(here[0])
             yield [*loads, *begun, *among, *([] if waits else ended)]
             late, loads = ended if waits else [], [] if early else follows
             here = following
+        self.advanced.append(-1)
         yield [*late, *(x for run in (*self.before, *self.after) for x in run.flushed())]
 
     def _has_room(self, ahead: Tile) -> bool:

@@ -1,8 +1,9 @@
-"""Packing of a straight program into packets of operations that execute at once.
+"""Packing of a program into packets of operations that execute at once.
 
 In: operations in program order and an `Acg` whose control node has packets. Out: operations in
 which `Packet`s stand for several; every one stands behind what it depends on. Packets are filled
-one after the other with the first operations of a window that fit (list scheduling). `dependent`
+one after the other with the first operations of a window that fit (list scheduling); the body of a
+loop is packed by itself. `dependent`
 finds words of a packet that depend on one another, from the words alone.
 """
 
@@ -14,9 +15,9 @@ from dataclasses import dataclass, field
 from covenant.acg.control import Control, Mnemonic
 from covenant.acg.graph import Acg
 from covenant.emit.effects import Effect, Effects
-from covenant.emit.encode import decode_flat, packet_ends
+from covenant.emit.encode import decode
 from covenant.emit.forms import form_of
-from covenant.emit.program import Operation, Packet, started_unit
+from covenant.emit.program import Loop, Operation, Packet, count_words, started_unit
 from covenant.emit.slots import fault
 
 _WINDOW = 24
@@ -61,7 +62,22 @@ class _Packer:
         self._pairs: dict[tuple[Effect, Effect], tuple[bool, bool]] = {}
 
     def packets(self, operations: Sequence[Operation]) -> Iterator[Operation]:
-        """Operations, several in a packet, in the order of execution."""
+        """Operations, several in a packet, in the order of execution; none moves into a loop, out
+        of it, or past it."""
+        straight: list[Operation] = []
+        for operation in operations:
+            if not isinstance(operation, Loop):
+                straight.append(operation)
+                continue
+            yield from self._straight(straight)
+            straight = []
+            self._effects.enter(operation)
+            yield Loop(operation.count, tuple(self.packets(operation.body)))
+            self._effects.leave()
+        yield from self._straight(straight)
+
+    def _straight(self, operations: Sequence[Operation]) -> Iterator[Operation]:
+        """Packets of operations without loops."""
         window: list[_Entry] = []
         coming = iter(operations)
         number = 0
@@ -118,17 +134,29 @@ class _Packer:
 
 
 def dependent(words: Sequence[int], acg: Acg) -> Iterator[tuple[int, str]]:
-    """Words that depend on one of their own packet, and how."""
+    """Words that depend on one of their own packet, in any iteration of the loops around them, and
+    how."""
     control = acg.control
-    if control is None or control.packet is None:
-        return
-    effects = Effects(acg)
-    together: list[tuple[int, Effect]] = []
-    ends = packet_ends(words, control)
-    for word, operation in enumerate(decode_flat(words, control)):
-        effect = effects.of(operation)
-        if together:
+    if control is not None and control.packet is not None:
+        yield from _dependent(decode(words, control), Effects(acg), 0)
+
+
+def _dependent(
+    operations: Sequence[Operation], effects: Effects, word: int
+) -> Iterator[tuple[int, str]]:
+    """Of operations that begin at a word."""
+    for operation in operations:
+        together: list[tuple[int, Effect]] = []
+        members = operation.members if isinstance(operation, Packet) else (operation,)
+        for number, member in enumerate(members, word):
+            if isinstance(member, Loop):
+                effects.enter(member)
+                yield from _dependent(member.body, effects, word + 1)
+                effects.leave()
+                continue
+            effect = effects.of(member)
             for other, earlier in together:
                 if effect.must_see(earlier):
-                    yield word, f"depends on word {other}, which stands in the same packet"
-        together = [] if ends[word] else [*together, (word, effect)]
+                    yield number, f"depends on word {other}, which stands in the same packet"
+            together.append((number, effect))
+        word += count_words((operation,))

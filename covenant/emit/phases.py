@@ -16,7 +16,8 @@ from covenant.codelets.ir import Codelet
 from covenant.core.diagnostics import Span, fail
 from covenant.emit.delta import RegisterFile
 from covenant.emit.fold import fold
-from covenant.emit.lower import control_of, invocations, loop_depth
+from covenant.emit.loops import limits_of
+from covenant.emit.lower import control_of, invocations
 from covenant.emit.plan import DramPlan
 from covenant.emit.program import Halt, Invocation, Operation, Program, annotated
 from covenant.mapper.mapping import Mapping, Role
@@ -87,6 +88,6 @@ def _program(name: str, blocks: Blocks, mapping: Mapping, acg: Acg, control: Con
         [o for x in block for o in registers.operations(x)] for block in blocks
     ]
     trips = [loop.trips for loop in mapping.levels[0].loops]
-    folded = fold(operations, trips, loop_depth(control))
+    folded = fold(operations, trips, limits_of(control))
     origins = [x.origin for block in blocks for x in block]
     return Program(acg.name, name, (*annotated(folded, origins), Halt()))

@@ -97,8 +97,8 @@ class Launch:
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """One word of a unit with instructions of its own: registers it writes, with natural values in
-    the order of its mnemonic, then the launch of the unit when `launches`. unit: "" for one that
-    writes nothing and is issued once at the start."""
+    the order of its mnemonic, those to which it `adds`, then the launch when `launches`. unit: "" for one
+    that writes nothing and is issued once at the start."""
 
     mnemonic: str
     unit: str = ""
@@ -107,6 +107,7 @@ class Instruction:
     waits: tuple[str, ...] = ()
     posts: tuple[str, ...] = ()
     origin: str = field(default="", compare=False)
+    adds: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,10 @@ def steps(operation: Operation) -> tuple[Operation, ...]:
     """What an operation does: an instruction of a unit as register writes and a launch."""
     if not isinstance(operation, Instruction):
         return (operation,)
-    writes = tuple(Write(operation.unit, name, value) for name, value in operation.values)
+    writes: tuple[Operation, ...] = tuple(
+        Write(operation.unit, name, value) for name, value in operation.values
+    )
+    writes += tuple(Add(operation.unit, name, value) for name, value in operation.adds)
     if not operation.launches:
         return writes
     return (*writes, Launch(operation.unit, operation.waits, operation.posts, operation.origin))

@@ -160,7 +160,9 @@ class Replay:
             case Launch():
                 self._launch(operation)
             case Instruction(_, unit, values, launches, waits, posts):
-                self._shadows.get(unit, {}).update(values)
+                own = self._shadows.get(unit, {})
+                own.update(values)
+                own.update((name, _signed(own[name] + step)) for name, step in operation.adds)
                 if launches:
                     self._launch(Launch(unit, waits, posts))
             case Loop() | Halt():

@@ -14,6 +14,7 @@ from itertools import combinations
 
 from covenant.acg.control import Control, ControlUnit, Mnemonic
 from covenant.core.diagnostics import fail
+from covenant.emit.instructions import adds_bits
 
 
 def select(
@@ -22,7 +23,7 @@ def select(
     """Instructions of one launch. wanted: register -> value for every register that matters; held:
     registers whose contents are known."""
     forms = control.forms(unit.name)
-    final = _launching(unit, forms, wanted)
+    final = _launching(control, unit, wanted, held)
     before = tuple(control.named(name) for name in final.after)
     written = {name for form in (*before, final) for name in form.quantities}
     stale = {
@@ -32,8 +33,16 @@ def select(
     return (*_cover(unit, others, stale), *before, final)
 
 
-def _launching(unit: ControlUnit, forms: Sequence[Mnemonic], wanted: Mapping[str, int]) -> Mnemonic:
+def _launching(
+    control: Control, unit: ControlUnit, wanted: Mapping[str, int], held: Mapping[str, int]
+) -> Mnemonic:
+    """The launching form; where loops can repeat it one that adds to addresses, if any can."""
+    forms = control.forms(unit.name)
     found = [form for form in forms if form.effect == "launch" and _agrees(form, wanted)]
+    if control.loop_depth:
+        moving = [form for form in found if form.adds and reaches(form, wanted, held)]
+        found = moving or found
+    found = [form for form in found if not form.adds or reaches(form, wanted, held)]
     if not found:
         choices = sorted({f"{n} = {v}" for f in forms for n, v in f.sets if wanted.get(n) != v})
         raise fail(
@@ -44,6 +53,17 @@ def _launching(unit: ControlUnit, forms: Sequence[Mnemonic], wanted: Mapping[str
             f"those there are need {' or '.join(choices)}" if choices else "",
         )
     return found[0]
+
+
+def reaches(form: Mnemonic, wanted: Mapping[str, int], held: Mapping[str, int]) -> bool:
+    """Whether the registers that a form adds to are known, and what it adds fits its fields."""
+    for name in form.adds:
+        bits = form.bit_field(name)
+        if bits is None or name not in held or name not in wanted:
+            return False
+        if adds_bits(bits, wanted[name] - held[name]) is None:
+            return False
+    return True
 
 
 def _lacking(forms: Sequence[Mnemonic], wanted: Mapping[str, int]) -> list[str]:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 from covenant.acg.control import Mnemonic, PacketForm
 
+_ALONE = ("halt", "loop", "start")
+"""Effects of instructions that are a packet by themselves."""
+
 
 def taken_slots(mnemonics: Sequence[Mnemonic], packet: PacketForm) -> tuple[int, ...] | None:
     """A slot for every instruction, None when they cannot stand together."""
@@ -39,8 +42,8 @@ def fault(mnemonics: Sequence[Mnemonic], started: Sequence[str], packet: PacketF
     twice = next((unit for unit in units if units.count(unit) > 1), "")
     if twice:
         return f"a packet starts unit '{twice}' twice"
-    if any(m.effect in ("halt", "start") for m in mnemonics) and len(mnemonics) > 1:
-        return "an instruction that starts or ends a program stands in a packet with others"
+    if any(m.effect in _ALONE for m in mnemonics) and len(mnemonics) > 1:
+        return "an instruction that starts or ends a program or a loop stands with others"
     if taken_slots(mnemonics, packet) is None:
         names = ", ".join(m.name for m in mnemonics)
         return f"there are no slots that {names} could take together"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from covenant.emit.fold import fold
+from covenant.emit.fold import Limits, fold
 from covenant.emit.program import Operation, Write, count_words, depth, expand
 
 
@@ -18,7 +18,7 @@ def test_expand_inverts_fold(trips: list[int], loop_depth: int, data: st.DataObj
     pool = data.draw(st.lists(block, min_size=1, max_size=3))
     picks = data.draw(st.lists(st.sampled_from(range(len(pool))), min_size=total, max_size=total))
     blocks: list[list[Operation]] = [[Write("u", "q", v) for v in pool[i]] for i in picks]
-    folded = fold(blocks, trips, loop_depth)
+    folded = fold(blocks, trips, Limits(loop_depth))
     flat = [operation for b in blocks for operation in b]
     assert list(expand(folded)) == flat
     assert depth(folded) <= loop_depth

@@ -47,7 +47,11 @@ def _path(mnemonic: Mnemonic, *rest: str | int) -> Path:
 
 
 def _check_plain(mnemonic: Mnemonic, findings: Findings) -> None:
-    for key, given in (("sets", mnemonic.sets), ("after", mnemonic.after)):
+    for key, given in (
+        ("sets", mnemonic.sets),
+        ("after", mnemonic.after),
+        ("adds", mnemonic.adds),
+    ):
         if given:
             message = f"`{key}` has no meaning for '{mnemonic.name}', which belongs to no unit"
             findings.report_key("ACG066", _path(mnemonic, key), message, "add `unit`, or remove it")
@@ -77,6 +81,7 @@ def _check_form(
             findings.report_key("ACG066", _path(mnemonic, key, name), message, repair)
     if len(set(mnemonic.quantities)) != len(mnemonic.quantities):
         findings.report_key("ACG066", _path(mnemonic), "it writes a register twice", "remove one")
+    _check_adds(mnemonic, findings)
     before = [form.name for form in control.forms(unit.name) if form.effect == "write"]
     for index, name in enumerate(mnemonic.after):
         if name not in before or mnemonic.effect != "launch":
@@ -85,6 +90,23 @@ def _check_form(
                 message = f"'{mnemonic.name}' does not launch, so nothing stands before it"
             repair = did_you_mean(name, before) if before else "remove it"
             findings.report("ACG066", _path(mnemonic, "after", index), message, repair)
+
+
+def _check_adds(mnemonic: Mnemonic, findings: Findings) -> None:
+    """What is added stands in a field, of a launch, as it is: a difference has no offset."""
+    for index, name in enumerate(mnemonic.adds):
+        path, own = _path(mnemonic, "adds", index), mnemonic.bit_field(name)
+        if own is None or own.constant is not None:
+            known = [f.name for f in mnemonic.fields if f.constant is None]
+            message = f"'{mnemonic.name}' has no field '{name}' whose value it could add"
+            findings.report("ACG066", path, message, did_you_mean(name, known))
+        elif mnemonic.effect != "launch":
+            message = f"'{mnemonic.name}' does not launch, so it cannot add"
+            findings.report("ACG066", path, message, "write `effect: launch`, or remove `adds`")
+        elif own.plus:
+            message = f"'{name}' is added, so nothing can be added to its bits"
+            place = _path(mnemonic, "fields", name)
+            findings.report("ACG066", place, message, f"leave out `+ {own.plus}`")
 
 
 def _check_reach(control: Control, unit: ControlUnit, findings: Findings) -> None:
@@ -97,7 +119,7 @@ def _check_reach(control: Control, unit: ControlUnit, findings: Findings) -> Non
         message = "instructions of a unit cannot wait for semaphores or post them"
         repair = "remove `semaphores`: without them launches take effect in program order"
         findings.report("ACG067", ("control", "semaphores"), message, repair)
-    written = {name for form in forms for name in form.quantities}
+    written = {name for form in forms for name in form.quantities if name not in form.adds}
     for register in unit.registers:
         if not register.fixed and register.quantity not in written:
             message = f"no instruction writes '{register.quantity}' of unit '{unit.name}'"
@@ -111,7 +133,7 @@ def _check_room(acg: Acg, control: Control, unit: ControlUnit, findings: Finding
     for form in control.forms(unit.name):
         for field in form.fields:
             register = unit.register(field.name) if field.constant is None else None
-            if register is None:
+            if register is None or field.name in form.adds:
                 continue
             path: Path = ("control", "units", unit.name, "registers", register.quantity)
             for value, name in _extremes(register, homes.get(register.quantity)):

@@ -15,6 +15,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "write": ("unit", "register", "value"),
     "write_high": ("unit", "register", "value"),
     "add": ("unit", "register", "value"),
+    "add_high": ("unit", "register", "value"),
     "reverse_subtract": ("unit", "register", "value"),
     "launch": ("unit",),
     "post": ("post",),
@@ -141,6 +142,10 @@ def _check_effects(control: Control, findings: Findings) -> None:
             findings.report_key("ACG055", path, message, f"add one with `effect: {effect}`")
     for unit in plain:
         _check_reached(control, unit, findings)
+    add_high = control.mnemonic("add_high")
+    if add_high is not None and control.mnemonic("add") is None:
+        message = f"'{add_high.name}' adds above the bits of `add`, there is none"
+        findings.report_key("ACG055", _path(add_high), message, "add one with `effect: add`")
     loop = control.mnemonic("loop")
     if control.loop_depth and loop is None:
         message = f"loop_depth is {control.loop_depth}, but no mnemonic has the effect 'loop'"

@@ -48,12 +48,7 @@ def _check_bits(control: Control, packet: PacketForm, findings: Findings) -> Non
 
 
 def _check_order(control: Control, findings: Findings) -> None:
-    """Packets are made of straight programs in program order."""
-    loop = control.mnemonic("loop")
-    if loop is not None:
-        path = ("control", "mnemonics", loop.name)
-        message = "a machine with packets cannot have hardware loops"
-        findings.report_key(_CODE, path, message, f"remove '{loop.name}', or `packet`")
+    """Packets are made of programs in program order."""
     if control.semaphores:
         message = "a machine with packets cannot have semaphores"
         repair = "remove them: launches then take effect in program order"

@@ -54,12 +54,6 @@ def _check_numbers(control: Control, findings: Findings) -> None:
             findings.report(
                 "ACG057", _path(unit, "id"), message, f"write at most {(1 << bits) - 1}"
             )
-    for mnemonic in control.mnemonics:
-        length = mnemonic.bit_field("length")
-        if length and (control.program_words - 1) >> length.width_bits:
-            message = f"{control.program_words} words do not fit the field 'length'"
-            repair = f"write at most {1 << length.width_bits}"
-            findings.report("ACG057", ("control", "program_words"), message, repair)
 
 
 def _check_semaphores(control: Control, findings: Findings) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from covenant.acg.reader import read_architecture
 from covenant.emit.delta import RegisterFile
-from covenant.emit.fold import fold
+from covenant.emit.fold import Limits, fold
 from covenant.emit.program import (
     Add,
     Address,
@@ -35,17 +35,17 @@ def flat(blocks: list[list[Operation]]) -> list[Operation]:
 
 def test_fold_turns_equal_blocks_into_one_loop() -> None:
     blocks = [step(1, 2)] * 5
-    assert fold(blocks, [5], 4) == (Loop(5, tuple(step(1, 2))),)
+    assert fold(blocks, [5], Limits(4)) == (Loop(5, tuple(step(1, 2))),)
 
 
 def test_fold_finds_alternating_blocks() -> None:
     blocks = [step(1), step(2, 3)] * 6
-    assert fold(blocks, [12], 4) == (Loop(6, tuple(step(1, 2, 3))),)
+    assert fold(blocks, [12], Limits(4)) == (Loop(6, tuple(step(1, 2, 3))),)
 
 
 def test_fold_nests_loops_and_merges_a_loop_that_is_a_whole_body() -> None:
     blocks = [step(1, 1)] * 12
-    assert fold(blocks, [3, 4], 4) == (Loop(12, tuple(step(1, 1))),)
+    assert fold(blocks, [3, 4], Limits(4)) == (Loop(12, tuple(step(1, 1))),)
 
 
 def test_fold_keeps_to_the_loop_depth_and_unrolls_the_cheapest() -> None:
@@ -53,17 +53,17 @@ def test_fold_keeps_to_the_loop_depth_and_unrolls_the_cheapest() -> None:
     for i in range(2):
         for j in range(3):
             blocks += [step(10 * (i == 0 and j == 0) + j, 5)] + [step(7, 8)] * 3
-    shallow = fold(blocks, [2, 3, 4], 1)
+    shallow = fold(blocks, [2, 3, 4], Limits(1))
     assert depth(shallow) <= 1
     assert list(expand(shallow)) == flat(blocks)
-    assert list(expand(fold(blocks, [2, 3, 4], 0))) == flat(blocks)
-    assert count_words(fold(blocks, [2, 3, 4], 4)) <= count_words(shallow)
+    assert list(expand(fold(blocks, [2, 3, 4], Limits(0)))) == flat(blocks)
+    assert count_words(fold(blocks, [2, 3, 4], Limits(4))) <= count_words(shallow)
 
 
 def test_fold_of_many_blocks_is_fast() -> None:
     blocks = [step(0 if i % 50 else 1, 2, 3) for i in range(20000)]
     start = time.perf_counter()
-    folded = fold(blocks, [400, 50], 4)
+    folded = fold(blocks, [400, 50], Limits(4))
     assert time.perf_counter() - start < 2.0
     assert count_words(folded) < 12
     assert list(expand(folded)) == flat(blocks)
