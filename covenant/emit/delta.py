@@ -40,6 +40,15 @@ class _Chosen:
     writes: tuple[tuple[Instruction, bool], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """Operations of a launch, and the registers of its unit after it."""
+
+    invocation: Invocation
+    operations: list[Operation]
+    values: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class _Shadow:
     """What the registers of one unit hold before its next launch."""
@@ -52,6 +61,8 @@ class _Shadow:
     of its own; its `values` are those that are known, none at a program start."""
     chosen: dict[int, _Chosen] = field(default_factory=dict)
     """By identity of the quantities of a launch."""
+    made: dict[tuple[object, ...], _Made] = field(default_factory=dict)
+    """By identity of a launch and the registers before it, where loops repeat launches."""
 
 
 class RegisterFile:
@@ -75,6 +86,8 @@ class RegisterFile:
         """Register operations of an invocation, then its launch."""
         unit = invocation.unit
         shadow = self._shadows[unit]
+        if unit in self._units and self._control.loop_depth:
+            return self._same(self._units[unit], shadow, invocation)
         if unit in self._units:
             return self._instructions(self._units[unit], shadow, invocation)
         result: list[Operation] = []
@@ -90,6 +103,18 @@ class RegisterFile:
             result += self._move(shadow, unit, address)
         result.append(Launch(unit, invocation.waits, invocation.posts))
         return result
+
+    def _same(self, unit: ControlUnit, shadow: _Shadow, invocation: Invocation) -> list[Operation]:
+        """Instructions of a launch, the same ones whenever it comes after the same registers."""
+        key = (id(invocation), *shadow.values.values())
+        made = shadow.made.get(key)
+        if made is None:
+            operations = self._instructions(unit, shadow, invocation)
+            # Registers are known in the same order from the first launch that needs all of them.
+            after = dict(sorted(shadow.values.items()))
+            made = shadow.made[key] = _Made(invocation, operations, after)
+        shadow.values = dict(made.values)
+        return made.operations
 
     def _instructions(
         self, unit: ControlUnit, shadow: _Shadow, invocation: Invocation

@@ -50,6 +50,8 @@ class Folder:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.known: dict[Operation, int] = {}
+        self.same: dict[int, int] = {}
+        self.alive: list[Operation] = []
         self.single: list[Operation] = []
         self.loops: list[tuple[int, Items]] = []
         self.loop_ids: dict[tuple[int, Items], int] = {}
@@ -57,13 +59,19 @@ class Folder:
         self.costs: dict[tuple[int, int], int] = {}
 
     def intern(self, block: Sequence[Operation]) -> Items:
-        known = self.known
+        known, same = self.known, self.same
         items: list[int] = []
         for operation in block:
+            again = same.get(id(operation))
+            if again is not None:
+                items.append(again)
+                continue
             found = known.get(operation)
             if found is None:
                 found = known[operation] = len(self.single)
                 self.single.append(operation)
+            same[id(operation)] = found
+            self.alive.append(operation)
             items.append(found)
         return self.shared(tuple(items))
 

@@ -24,7 +24,15 @@ from covenant.emit.loops import folded, limits_of
 from covenant.emit.ordered import Ordered
 from covenant.emit.packets import pack
 from covenant.emit.plan import DramPlan, plan
-from covenant.emit.program import Halt, Instruction, Invocation, Operation, Program, annotated
+from covenant.emit.program import (
+    Halt,
+    Instruction,
+    Invocation,
+    Operation,
+    Origins,
+    Program,
+    annotated,
+)
 from covenant.emit.refills import without_refills
 from covenant.emit.signalled import Signalled, check_form, credits_of
 from covenant.mapper.mapping import Mapping
@@ -43,29 +51,30 @@ def lower(
     if control.in_order:
         made = _ordered(mapping, codelet, acg, regions, payloads)
         blocks = without_refills(made.blocks(), acg)
-        operations, origins = _operations(blocks, control)
+        operations, launched = _operations(blocks, control)
+        origins = Origins(launched, made.tiles if control.loop_depth else ())
         whole = folded(operations, made.advanced, len(made.nest.loops), control)
         named = annotated(whole, origins)
         return Program(acg.name, codelet.name, pack((*_begin(control), *named, Halt()), acg))
     lowering = _lowering(mapping, codelet, acg, regions)
     trips = [loop.trips for loop in mapping.levels[0].loops]
     first = credits_of(lowering.residents, control)
-    operations, origins = _operations(lowering.blocks(), control)
-    named = annotated(fold(operations, trips, limits_of(control)), origins)
+    operations, launched = _operations(lowering.blocks(), control)
+    named = annotated(fold(operations, trips, limits_of(control)), Origins(launched))
     return Program(acg.name, codelet.name, (*_begin(control), *first, *named, Halt()))
 
 
 def _operations(
     blocks: Iterable[list[Invocation]], control: Control
-) -> tuple[list[list[Operation]], list[str]]:
-    """Operations of every block, and origins of all launches."""
+) -> tuple[list[list[Operation]], list[list[Invocation]]]:
+    """Operations of every block, and the blocks."""
     registers = RegisterFile(control)
     operations: list[list[Operation]] = []
-    origins: list[str] = []
+    launched: list[list[Invocation]] = []
     for block in blocks:
         operations.append([o for invocation in block for o in registers.operations(invocation)])
-        origins += [invocation.origin for invocation in block]
-    return operations, origins
+        launched.append(block)
+    return operations, launched
 
 
 def _begin(control: Control) -> tuple[Operation, ...]:

@@ -7,7 +7,7 @@ fill; memories further in receive it with the tile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from covenant.acg.control import ControlUnit
 from covenant.acg.graph import Transfer
@@ -67,6 +67,10 @@ class Mover:
     word_bytes: int
     spread: Spread | None
     known: dict[tuple[int, ...], tuple[tuple[Haul, str], ...]] = field(default_factory=dict)
+    cuts: dict[tuple[dma.Rows, Values], tuple[Haul, ...]] = field(default_factory=dict)
+    """Launches of rows, relative to where these start."""
+    made: dict[tuple[object, ...], list[Invocation]] = field(default_factory=dict)
+    """Launches by what they move and where, with one origin."""
 
     def moves(
         self, tile: Tile, around: Tile, near: Lies, far: Lies, origin: str
@@ -75,9 +79,18 @@ class Mover:
         key = (*tile.key, *around.key)
         if key not in self.known:
             self.known[key] = tuple(self._hauls(tile, around))
+        hauls = self.known[key]
+        again = (hauls, near, far, origin)
+        if again not in self.made:
+            self.made[again] = self._moved(hauls, near, far, origin)
+        return self.made[again]
+
+    def _moved(
+        self, hauls: tuple[tuple[Haul, str], ...], near: Lies, far: Lies, origin: str
+    ) -> list[Invocation]:
         inner, outer = ("dst", "src") if self.inward else ("src", "dst")
         found = []
-        for haul, verb in self.known[key]:
+        for haul, verb in hauls:
             addresses = [Address(f"{inner}.base", near.base + haul.near, near.buffer, near.slot)]
             if verb != "fill":
                 far_base = Address(f"{outer}.base", far.base + haul.far, far.buffer, far.slot)
@@ -106,7 +119,7 @@ class Mover:
         rows = dma.rows(far, near, counts, room, *self._grain())
         more: Values = (("fill", 0), ("line", 0))
         verb = "load" if self.inward else "store"
-        cut = self._cutter().cut(rows, more)
+        cut = self._cut(rows, more)
         moved = [Haul(h.values, rows.far_base + h.far, rows.near_base + h.near) for h in cut]
         return [*found, *((haul, verb) for haul in moved)]
 
@@ -130,9 +143,15 @@ class Mover:
         cell = self.operand.record_bytes or self.operand.dtype.bytes
         return cell, self.word_bytes, self.transfer.span
 
-    def _cutter(self) -> Cutter:
-        near, far = ("dst", "src") if self.inward else ("src", "dst")
-        return Cutter(self.unit, near, far, self.word_bytes)
+    def _cut(self, rows: dma.Rows, more: Values) -> tuple[Haul, ...]:
+        """Launches that move rows, which differ in where they start only for most tiles."""
+        key = (replace(rows, far_base=0, near_base=0), more)
+        found = self.cuts.get(key)
+        if found is None:
+            near, far = ("dst", "src") if self.inward else ("src", "dst")
+            cutter = Cutter(self.unit, near, far, self.word_bytes)
+            found = self.cuts[key] = cutter.cut(*key)
+        return found
 
     def _instances(
         self, spread: Spread, tile: Tile, box: Box, whole: Box
@@ -162,7 +181,7 @@ class Mover:
 
     def _part(self, part: Part, more: Values) -> list[Haul]:
         rows = dma.strided_rows(part.far, part.near, part.steps, *self._grain())
-        cut = self._cutter().cut(rows, more)
+        cut = self._cut(rows, more)
         return [Haul(h.values, rows.far_base + h.far, rows.near_base + h.near) for h in cut]
 
     def _filling(self, pad: int | None) -> Values:
@@ -198,7 +217,7 @@ class Mover:
         far = near if self.operand.source is not None else dma.Side(self.outer, near.origin, 0)
         counts = self._whole_beats(slab)
         rows = dma.filled(far, near, counts, *self._grain())
-        cut = self._cutter().cut(rows, self._filling(self.operand.pad or 0))
+        cut = self._cut(rows, self._filling(self.operand.pad or 0))
         return [Haul(h.values, 0, rows.near_base + h.near) for h in cut]
 
     def _windows(self, inside: Box, box: Box) -> list[Haul]:

@@ -50,6 +50,8 @@ class Ordered:
     outputs: list[Place] = field(init=False)
     advanced: list[int] = field(default_factory=list)
     """Before every block walked so far: the outermost loop that advanced, -1 for none."""
+    tiles: list[str] = field(default_factory=list)
+    """Of every block walked so far where origins are brief: its tile."""
 
     def __post_init__(self) -> None:
         fused = fuse(self.codelet, self.mapping.fused)
@@ -69,7 +71,8 @@ class Ordered:
         self.sums = [place for port in partial for place in chains[port]]
 
         def run(group: Group) -> Run:
-            return run_of(group, self.mapping, fused, self.acg, self.regions, chains, self.payloads)
+            given = (group, self.mapping, fused, self.acg, self.regions, chains, self.payloads)
+            return run_of(*given, brief=bool(self.control.loop_depth))
 
         self.before = [run(g) for g in groups[:at]]
         self.after = [run(g) for g in groups[at + 1 :]]
@@ -95,10 +98,12 @@ class Ordered:
             among = spread(launches, late, follows if early else [])
             waits = self._may_wait(tile)
             self.advanced.append(here[0])
+            self.tiles.append(_named(tile))
             yield [*loads, *begun, *among, *([] if waits else ended)]
             late, loads = ended if waits else [], [] if early else follows
             here = following
         self.advanced.append(-1)
+        self.tiles.append("")
         yield [*late, *(x for run in (*self.before, *self.after) for x in run.flushed())]
 
     def _has_room(self, ahead: Tile) -> bool:
@@ -185,8 +190,15 @@ class Ordered:
                 yield from self.main.store(place)
 
 
+def _named(tile: Tile) -> str:
+    """Where a tile lies, for people."""
+    return " ".join(f"{d}={at}" for d, at in tile.origin.items() if at)
+
+
 def spread(launches: list[Invocation], *others: list[Invocation]) -> list[Invocation]:
     """Lists of invocations evenly among launches, none before the first of them."""
+    if not any(others):
+        return launches
     found = [(i, 0, x) for i, x in enumerate(launches)]
     for number, other in enumerate(others):
         for i, x in enumerate(other):

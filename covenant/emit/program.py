@@ -7,8 +7,10 @@ hold, semaphores and units by their names in the architecture; nothing here know
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TypeAlias
 
 
@@ -209,14 +211,30 @@ def expand(operations: tuple[Operation, ...]) -> Iterator[Operation]:
             yield operation
 
 
-def annotated(operations: tuple[Operation, ...], origins: Sequence[str]) -> tuple[Operation, ...]:
-    """The operations with an origin on every launch: that of its first execution. `origins` has one
-    entry per executed launch."""
+class Origins:
+    """Origins of launches by their number, from blocks of invocations; with the name of the tile
+    of each block, where origins leave that out."""
+
+    def __init__(self, blocks: Sequence[Sequence[Invocation]], tiles: Sequence[str] = ()) -> None:
+        self._blocks = blocks
+        self._tiles = tiles
+        self._starts = list(accumulate(map(len, blocks), initial=0))
+
+    def __getitem__(self, number: int) -> str:
+        block = bisect_right(self._starts, number) - 1
+        own = self._blocks[block][number - self._starts[block]].origin
+        tile = self._tiles[block] if self._tiles else ""
+        return f"{own} of tile {tile}" if tile else own
+
+
+def annotated(operations: tuple[Operation, ...], origins: Origins | Sequence[str]) -> tuple[Operation, ...]:
+    """The operations with an origin on every launch: that of its first execution. `origins` has
+    one entry per executed launch."""
     return _annotated(operations, origins, 0)[0]
 
 
 def _annotated(
-    operations: tuple[Operation, ...], origins: Sequence[str], at: int
+    operations: tuple[Operation, ...], origins: Origins | Sequence[str], at: int
 ) -> tuple[tuple[Operation, ...], int]:
     result: list[Operation] = []
     for operation in operations:

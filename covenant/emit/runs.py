@@ -6,7 +6,7 @@ that it alone loads or stores, whenever it runs over a tile of the sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -58,6 +58,11 @@ class Run:
     held: tuple[object, ...] = ()
     """What the stationary operand of the last launch was."""
     stationary: tuple[Operand, tuple[str, ...]] | None = None
+    brief: bool = False
+    """Whether origins say where in its tile a launch lies, so that launches of equal tiles are
+    equal: where loops repeat them."""
+    repeated: dict[tuple[object, ...], list[Invocation]] = field(default_factory=dict)
+    """Launches of a tile, by all that they depend on."""
     holds: bool = field(init=False)
     """Whether launches can leave the stationary operand as it is."""
 
@@ -74,8 +79,7 @@ class Run:
                     yield from self.store(place)
             for place in self.outputs:
                 place.turn(part.origin)
-            for piece in self.shapes.pieces(part.size, sums):
-                yield self._launch(part, piece, sums)
+            yield from self._again(part, sums, lambda piece: sums)
             for place in self.outputs:
                 place.written = place.written or not sums.raw
 
@@ -84,9 +88,44 @@ class Run:
     ) -> Iterator[Invocation]:
         """Launches of a group that adds to sums in a memory; those that come first overwrite what
         lies there, unless it has a value already."""
-        for piece in self.shapes.pieces(tile.size, Sums(resumes=True)):
-            first = all(tile.origin[d] + piece.origin[d] == 0 for d in reduced)
-            yield self._launch(tile, piece, Sums(resumes=started or not first))
+        begins = not started and all(tile.origin[d] == 0 for d in reduced)
+
+        def sums(piece: Piece) -> Sums:
+            return Sums(resumes=not begins or any(piece.origin[d] for d in reduced))
+
+        yield from self._again(tile, Sums(resumes=True), sums, begins)
+
+    def _again(
+        self, tile: Tile, whole: Sums, each: Callable[[Piece], Sums], begins: bool = False
+    ) -> list[Invocation]:
+        """Launches over a tile; those of an equal tile that lies equally in all places are equal.
+        each: how a piece takes part in sums, which follows from `whole` and `begins`."""
+        key = self._key(tile, whole, begins)
+        found = self.repeated.get(key) if key else None
+        if found is None:
+            pieces = self.shapes.pieces(tile.size, whole)
+            found = [self._launch(tile, piece, each(piece)) for piece in pieces]
+            if key:
+                self.repeated[key] = found
+        return found
+
+    def _key(self, tile: Tile, whole: Sums, begins: bool) -> tuple[object, ...]:
+        """All that the launches of a tile depend on; () where that is more than where it lies."""
+        if not self.brief or self.holds or self.homes.keys() & self._ports:
+            return ()
+        lying: list[object] = []
+        for place in self.places.values():
+            if place.tile is not None:
+                first = place.tile.origin
+                lying.append((place.slot, *[tile.origin[d] - first[d] for d in first]))
+        return (*tile.size.values(), whole, begins, *lying)
+
+    @property
+    def _ports(self) -> set[str]:
+        """Ports that it streams from or to the off-chip memory itself."""
+        on_chip = {port for port, _ in self.places}
+        ends = (*self.group.ends, *([self.group.sums] if self.group.sums else []))
+        return {e.operand.port for e in ends} - on_chip
 
     def load(self, place: Place, origin: dict[str, int]) -> Iterator[Invocation]:
         """The exchange of an input, when its tile is another one."""
@@ -98,14 +137,18 @@ class Run:
         assert place.tile is not None
         assert place.fetch is not None
         around, far = place.lies_outside
-        yield from place.fetch.moves(place.tile, around, place.lies, far, place.text)
+        yield from place.fetch.moves(place.tile, around, place.lies, far, self._text(place))
 
     def give(self, place: Place) -> Iterator[Invocation]:
         """Take the present tile of a place out."""
         assert place.tile is not None
         assert place.give is not None
         around, far = place.lies_outside
-        yield from place.give.moves(place.tile, around, place.lies, far, place.text)
+        yield from place.give.moves(place.tile, around, place.lies, far, self._text(place))
+
+    def _text(self, place: Place) -> str:
+        """What a transfer moves, for people."""
+        return place.placement.port if self.brief else place.text
 
     def store(self, place: Place) -> Iterator[Invocation]:
         """Take results out, when there are any."""
@@ -160,7 +203,8 @@ class Run:
         values = self._holding(values, piece, addresses)
         held = ("hold", 1) in values
         kept = f"{self.group.stationary}.base"
-        where = " ".join(f"{d}={origin[d]}" for d in self.group.order if origin[d])
+        named = piece.origin if self.brief else origin
+        where = " ".join(f"{d}={named[d]}" for d in self.group.order if named[d])
         return Invocation(
             self.group.unit.name,
             values,
@@ -232,6 +276,8 @@ def run_of(
     regions: DramPlan,
     chains: Mapping[str, list[Place]],
     payloads: Payloads | None,
+    *,
+    brief: bool = False,
 ) -> Run:
     """The run of a group; `chains`: on-chip places by port."""
     ends = [e.operand for e in (*group.ends, *([group.sums] if group.sums else []))]
@@ -263,7 +309,7 @@ def run_of(
     outputs = [p for p in own if p.placement.role is Role.OUTPUT]
     inputs = [p for p in own if p not in outputs]
     zeros = dict.fromkeys(codelet.extents, 0)
-    return Run(group, shapes, places, homes, inputs, outputs, zeros)
+    return Run(group, shapes, places, homes, inputs, outputs, zeros, brief=brief)
 
 
 def _settings(group: Group, mapping: LayerMapping, acg: Acg, payloads: Payloads | None) -> Values:
