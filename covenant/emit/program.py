@@ -227,7 +227,9 @@ class Origins:
         return f"{own} of tile {tile}" if tile else own
 
 
-def annotated(operations: tuple[Operation, ...], origins: Origins | Sequence[str]) -> tuple[Operation, ...]:
+def annotated(
+    operations: tuple[Operation, ...], origins: Origins | Sequence[str]
+) -> tuple[Operation, ...]:
     """The operations with an origin on every launch: that of its first execution. `origins` has
     one entry per executed launch."""
     return _annotated(operations, origins, 0)[0]

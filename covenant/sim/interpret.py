@@ -36,10 +36,14 @@ from covenant.emit.program import (
 )
 from covenant.emit.program import expand as expand_operations
 from covenant.emit.units import ComputeUnit, Dma, read_unit
+from covenant.sim.batches import Kind
 from covenant.sim.beats import JobError, Memories
+from covenant.sim.flow import Flow, LaunchError
 from covenant.sim.jobs import run_compute, run_dma
 
 _MASK = 0xFFFFFFFF
+_MANY = 64
+"""Launches that have to be executed alone, after which all of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,15 @@ class _Job:
     launch: Launch
     registers: dict[str, int]
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Words of a packet, its launches with the writes before each, its other writes."""
+
+    words: int
+    launches: tuple[tuple[tuple[Operation, ...], Launch], ...]
+    others: tuple[Operation, ...]
 
 
 @dataclass(slots=True)
@@ -122,23 +135,70 @@ class Interpreter:
     def _run_one(self, words: Sequence[int], memories: Memories, choose: _Choice) -> Statistics:
         operations = decode(words, self._control)
         state = self._start(memories)
+        if self._control.in_order:
+            self._in_order(state, operations)
+            return _statistics(state)
         for operation in expand_operations(operations):
             state.operations += count_words((operation,))
             if isinstance(operation, Halt):
                 break
-            if isinstance(operation, Packet):
-                self._packet(state, operation)
-                continue
             for step in steps(operation):
                 self._execute(state, step, choose)
         self._drain(state, choose)
-        return Statistics(
-            state.operations,
-            tuple(sorted(state.launches.items())),
-            state.steps,
-            state.bytes_read,
-            state.bytes_written,
-        )
+        return _statistics(state)
+
+    def _in_order(self, state: _State, operations: tuple[Operation, ...]) -> None:
+        """Execute a program whose launches take effect one after the other, or a packet's at
+        once: by the flow of data where that is possible for nearly all of them."""
+        flow = Flow(self._units, state.memories)
+        known: dict[int, _Step] = {}
+        alone = 0
+        for time, operation in enumerate(expand_operations(operations)):
+            step = known.get(id(operation))
+            if step is None:
+                step = known[id(operation)] = _step_of(operation)
+            state.operations += step.words
+            if isinstance(operation, Halt):
+                break
+            jobs = self._launched(state, step)
+            logs = [flow.log(name, job.registers) for name, job in jobs] if alone < _MANY else []
+            if logs and None not in logs:
+                for (_, job), log in zip(jobs, logs, strict=True):
+                    assert log is not None
+                    self._note(state, log.kind)
+                    flow.add(log, job.registers, time, job.number)
+            elif jobs:
+                alone += 1
+                self._flush(flow)
+                self._at_once(state, jobs)
+            if flow.full:
+                self._flush(flow)
+                alone = 0
+            for other in step.others:
+                self._execute(state, other, _chooser(None))
+        self._flush(flow)
+
+    def _launched(self, state: _State, step: _Step) -> list[tuple[str, _Job]]:
+        """Jobs of a packet, with the registers before it and what their own words write."""
+        jobs: list[tuple[str, _Job]] = []
+        for own, launch in step.launches:
+            for other in own:
+                self._execute(state, other, _chooser(None))
+            number = state.launches.get(launch.unit, 0)
+            state.launches[launch.unit] = number + 1
+            jobs.append((launch.unit, _Job(launch, state.shadows[launch.unit], number)))
+        return jobs
+
+    def _note(self, state: _State, kind: Kind) -> None:
+        state.steps += kind.steps
+        state.bytes_read += kind.fetched
+        state.bytes_written += kind.stored
+
+    def _flush(self, flow: Flow) -> None:
+        try:
+            flow.flush()
+        except LaunchError as error:
+            raise _impossible(error.unit, error.number, str(error)) from error
 
     def _start(self, memories: Memories) -> _State:
         control = self._control
@@ -167,24 +227,6 @@ class Interpreter:
                 self._push(state, operation, unit, choose)
             case Instruction() | Loop() | Packet() | Halt():
                 raise AssertionError("instructions and loops are expanded, halt ends the run")
-
-    def _packet(self, state: _State, packet: Packet) -> None:
-        """All operations read registers and memories as they were before the packet."""
-        before = {unit: dict(own) for unit, own in state.shadows.items()}
-        jobs: list[tuple[str, _Job]] = []
-        for member in packet.members:
-            alone = replace(state, shadows={u: dict(own) for u, own in before.items()})
-            for step in steps(member):
-                if isinstance(step, Launch):
-                    number = state.launches.get(step.unit, 0)
-                    state.launches[step.unit] = number + 1
-                    jobs.append((step.unit, _Job(step, alone.shadows[step.unit], number)))
-                else:
-                    self._execute(alone, step, _chooser(None))
-            for unit, own in alone.shadows.items():
-                changed = {q: v for q, v in own.items() if v != before[unit][q]}
-                state.shadows[unit].update(changed)
-        self._at_once(state, jobs)
 
     def _at_once(self, state: _State, jobs: Sequence[tuple[str, _Job]]) -> None:
         """Jobs of a packet: what one writes, the others see only afterwards."""
@@ -256,12 +298,7 @@ class Interpreter:
                 case ComputeUnit():
                     state.steps += run_compute(unit, job.registers, state.memories)
         except JobError as error:
-            raise fail(
-                "SIM012",
-                f"launch {job.number} of unit '{name}': {error}",
-                Span("program"),
-                exit_code=ExitCode.MISMATCH,
-            ) from error
+            raise _impossible(name, job.number, str(error)) from error
 
     def _deadlock(self, state: _State) -> CovenantError:
         stuck = []
@@ -276,6 +313,40 @@ class Interpreter:
             "a semaphore is waited for more often than posted; run `covenant check` on the program",
             ExitCode.MISMATCH,
         )
+
+
+def _impossible(unit: str, number: int, reason: str) -> CovenantError:
+    return fail(
+        "SIM012",
+        f"launch {number} of unit '{unit}': {reason}",
+        Span("program"),
+        exit_code=ExitCode.MISMATCH,
+    )
+
+
+def _statistics(state: _State) -> Statistics:
+    return Statistics(
+        state.operations,
+        tuple(sorted(state.launches.items())),
+        state.steps,
+        state.bytes_read,
+        state.bytes_written,
+    )
+
+
+def _step_of(operation: Operation) -> _Step:
+    """What a packet, or a word by itself, does. Launches come first: none sees what another word of
+    its packet writes."""
+    launches: list[tuple[tuple[Operation, ...], Launch]] = []
+    others: list[Operation] = []
+    members = operation.members if isinstance(operation, Packet) else (operation,)
+    for member in members:
+        own = steps(member)
+        if own and isinstance(own[-1], Launch):
+            launches.append((own[:-1], own[-1]))
+        elif not isinstance(member, Halt):
+            others += own
+    return _Step(count_words((operation,)), tuple(launches), tuple(others))
 
 
 def _target(unit: Dma | ComputeUnit) -> str:

@@ -93,7 +93,7 @@ def run_tiles(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
             array = as_tiles(data, dtype, shape, tiles * steps, port.name)
             if not stream.strided_lanes:
                 array = _in_columns(array, unit.node.run(capability, port))
-            sources[port.name] = _subscripted(array, capability, port.name, port.tile, tiles)
+            sources[port.name] = subscripted(array, capability, port.name, port.tile, tiles)
     into = None
     if unit.partial and registers.get("resume", 0):
         into = _resumed(unit, registers, memories, tiles)
@@ -134,7 +134,7 @@ def run_steps(unit: ComputeUnit, registers: Registers, memories: Memories) -> in
             continue
         if name not in fields or value.ndim > 1:
             sources[name] = value.reshape(groups, count // groups, *value.shape[1:])
-    statement = _stepwise(capability, sources)
+    statement = stepwise(capability, sources)
     rounding = capability.rounding or "ort_f32"
     total = evaluate(statement, extents, sources, rounding=rounding)
     made = total.reshape(count, *total.shape[2:])
@@ -194,7 +194,7 @@ def _beats(
     width = int(np.prod(shape)) * dtype.bytes
     tiles = data.size // width if still else count
     array = as_tiles(data, dtype, shape, tiles, port.name)
-    array = _subscripted(array, capability, port.name, port.tile, tiles)[:, 0]
+    array = subscripted(array, capability, port.name, port.tile, tiles)[:, 0]
     if still:
         memories.held[key] = array[-1:]
     return array
@@ -284,7 +284,7 @@ def _in_columns(array: Array, run: int) -> Array:
     return parts.reshape(array.shape)
 
 
-def _subscripted(
+def subscripted(
     array: Array, capability: Capability, name: str, tile: tuple[str, ...], tiles: int
 ) -> Array:
     """[tiles, steps, axes in the order of the statement's subscripts]."""
@@ -318,7 +318,7 @@ def _around(
     return Statement(target, statement.reduction, _mapped(statement.value, subscripts))
 
 
-def _stepwise(capability: Capability, sources: Mapping[str, Array | int | float]) -> Statement:
+def stepwise(capability: Capability, sources: Mapping[str, Array | int | float]) -> Statement:
     """The statement over all steps of a job, grouped by what the stationary operand serves."""
 
     def subscripts(ref: Ref) -> Ref:

@@ -51,6 +51,10 @@ class Agenda:
         """Call the action at a time, in ticks; not before now."""
         heapq.heappush(self._events, (max(time, self.now), next(self._order), action))
 
+    def ahead(self, time: int) -> tuple[int, ...]:
+        """When events come, from a time on."""
+        return tuple(sorted(at - time for at, _, _ in self._events))
+
     def run(self) -> None:
         """Call actions until none is left."""
         while self._events:

@@ -7,7 +7,8 @@ results `y`. `slowed`: cycles of running jobs lost to others at the banks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from string import ascii_lowercase
 
 from covenant.sim.timing.agenda import TICKS
@@ -15,24 +16,54 @@ from covenant.sim.timing.nodes import Node
 from covenant.sim.timing.transfers import Path
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """What iterations that were not modelled would have counted: cycles, those with any job, cycles
+    that jobs were held, events by counter."""
+
+    cycles: int = 0
+    covered: int = 0
+    held: int = 0
+    events: dict[str, int] = field(default_factory=dict)
+
+
 def counters(
-    cycles: int, nodes: Mapping[str, Node], paths: Mapping[str, Path], blocked: int
+    cycles: int,
+    nodes: Mapping[str, Node],
+    paths: Mapping[str, Path],
+    blocked: int,
+    more: LeftOut,
 ) -> dict[str, int]:
-    """All counters of a run of so many cycles; `blocked`: cycles that a launch waited for room."""
-    found = {"cycles": cycles, "busy": sum(node.steps for node in nodes.values())}
+    """All counters of a run of so many modelled cycles; `blocked`: cycles that a launch waited for
+    room."""
+    counted = events(nodes, paths, blocked)
+    counted = {name: value + more.events.get(name, 0) for name, value in counted.items()}
+    found = {"cycles": cycles + more.cycles, "busy": counted["busy"]}
+    found |= {name: value for name, value in counted.items() if _is_wait(name)}
+    waits = sum(value for name, value in counted.items() if _is_wait(name))
+    intervals = [each for node in nodes.values() for each in node.held]
+    held = sum(stop - start for start, stop in intervals) // TICKS + more.held
+    found["slowed"] = max(0, held - found["busy"] - waits)
+    found["config_wait"] = found["cycles"] - covered(intervals) - more.covered - 1
+    return found | {n: v for n, v in counted.items() if n not in found}
+
+
+def events(nodes: Mapping[str, Node], paths: Mapping[str, Path], blocked: int) -> dict[str, int]:
+    """Counters of what has happened so far."""
+    found = {"busy": sum(node.steps for node in nodes.values())}
     for node in nodes.values():
         for key, ticks in node.waited.items():
             name = _counter(node, key)
             found[name] = found.get(name, 0) + ticks // TICKS
-    waits = sum(value for name, value in found.items() if name not in ("cycles", "busy"))
-    held = sum(stop - start for node in nodes.values() for start, stop in node.held) // TICKS
-    found["slowed"] = max(0, held - found["busy"] - waits)
-    found["config_wait"] = cycles - _covered(nodes) - 1
     for name, loads in (("read", True), ("write", False)):
         own = [path for path in paths.values() if path.dma.loads == loads]
         found[f"dma_{name}_beats"] = sum(path.beats for path in own)
         found[f"dma_{name}_busy"] = sum(path.busy for path in own)
     return found | {"command_blocked": blocked}
+
+
+def _is_wait(name: str) -> bool:
+    return name.startswith(("starved_", "blocked_"))
 
 
 def _counter(node: Node, key: str) -> str:
@@ -49,10 +80,10 @@ def _counter(node: Node, key: str) -> str:
     return f"starved_{ascii_lowercase[operands.index(key)]}"
 
 
-def _covered(nodes: Mapping[str, Node]) -> int:
-    """Cycles in which any node has a job."""
+def covered(intervals: Iterable[tuple[int, int]]) -> int:
+    """Cycles that lie in any interval of ticks."""
     end = total = 0
-    for start, stop in sorted(each for node in nodes.values() for each in node.held):
+    for start, stop in sorted(intervals):
         total += max(0, stop - max(start, end))
         end = max(end, stop)
     return total // TICKS

@@ -33,11 +33,12 @@ from covenant.emit.units import ComputeUnit, Dma, read_unit
 from covenant.emit.walk import execution
 from covenant.sim.timing.agenda import TICKS, Agenda
 from covenant.sim.timing.contention import Contention
-from covenant.sim.timing.counters import counters
+from covenant.sim.timing.counters import LeftOut, counters, covered, events
 from covenant.sim.timing.hazards import Hazards
 from covenant.sim.timing.nodes import Node
 from covenant.sim.timing.pipeline import pipeline_of
 from covenant.sim.timing.queues import Job, Queue, Semaphores
+from covenant.sim.timing.steady import Moment, steady_execution
 from covenant.sim.timing.transfers import Path
 from covenant.sim.timing.work import Works
 
@@ -95,6 +96,8 @@ class _Processor:
         self._blocked_since = -1
         self._blocked = 0
         self._launches = 0
+        self._time = 0
+        self._more = LeftOut()
         self._halted = -1
 
     def _queues(self) -> Iterator[Queue]:
@@ -106,7 +109,10 @@ class _Processor:
     def run(self, words: Sequence[int]) -> Timing:
         """Execute a whole program."""
         lengths = loop_lengths(words, self._control)
-        self._operations = execution(decode_flat(words, self._control), lengths)
+        flat = decode_flat(words, self._control)
+        self._operations = execution(flat, lengths)
+        if self._control.in_order:
+            self._operations = steady_execution(flat, lengths, self._moment, self._leave_out)
         self._ends = packet_ends(words, self._control)
         self._agenda.at(TICKS, self._advance)
         self._agenda.run()
@@ -115,8 +121,38 @@ class _Processor:
         last = max((queue.finished for queue in self._queues()), default=0)
         ends = (self._halted, last + self._pipeline.idle * TICKS)
         cycles = -(-max(ends) // TICKS) + 1
-        found = counters(cycles, self._nodes, self._paths, self._blocked // TICKS)
-        return Timing(cycles, found)
+        blocked = self._blocked // TICKS
+        found = counters(cycles, self._nodes, self._paths, blocked, self._more)
+        return Timing(found["cycles"], found)
+
+    def _moment(self) -> Moment:
+        """The machine at the end of an iteration."""
+        registers = tuple(v for own in self._registers.values() for v in own.values())
+        jobs = tuple(number for queue in self._queues() for number in queue.jobs)
+        waiting = (*jobs, *self._agenda.ahead(self._time))
+        counted = events(self._nodes, self._paths, self._blocked // TICKS)
+        held = tuple(len(node.held) for node in self._nodes.values())
+        return Moment(self._time, registers, waiting, counted, held)
+
+    def _leave_out(self, count: int, before: Moment, after: Moment) -> None:
+        """Iterations like the one between two moments are not modelled: what they change."""
+        moved = [b - a for a, b in zip(before.registers, after.registers, strict=True)]
+        names = [(unit, name) for unit, own in self._registers.items() for name in own]
+        for (unit, name), step in zip(names, moved, strict=True):
+            own = self._registers[unit]
+            own[name] = _signed(own[name] + count * step)
+        intervals = [
+            each
+            for node, first, end in zip(self._nodes.values(), before.held, after.held, strict=True)
+            for each in node.held[first:end]
+        ]
+        more = self._more
+        more.cycles += count * (after.time - before.time) // TICKS
+        more.covered += count * covered(intervals)
+        more.held += count * sum(stop - start for start, stop in intervals) // TICKS
+        for name, value in after.counted.items():
+            grown = count * (value - before.counted.get(name, 0))
+            more.events[name] = more.events.get(name, 0) + grown
 
     def _advance(self) -> None:
         """Execute words from the one at hand on, a packet per cycle, up to the next launch."""
@@ -126,6 +162,7 @@ class _Processor:
             if isinstance(operation, Halt):
                 self._halted = time
                 return
+            self._time = time + TICKS
             found += tuple(steps(operation))
             if not self._ends[word]:
                 continue

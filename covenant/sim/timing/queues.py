@@ -128,6 +128,11 @@ class Queue:
         """Whether it holds no job and none runs."""
         return not self._waiting and not self._running
 
+    @property
+    def jobs(self) -> tuple[int, int]:
+        """Jobs that wait and that run."""
+        return len(self._waiting), len(self._running)
+
     def push(self, job: Job, waits: tuple[str, ...] = (), posts: tuple[str, ...] = ()) -> None:
         """A launch; the engine sees it a little later."""
         visible = self._agenda.now + self._delay
