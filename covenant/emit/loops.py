@@ -68,7 +68,8 @@ def _unrolled(operations: Sequence[Operation], limits: Limits) -> tuple[Operatio
         if straight and operation.count * size <= _LONG:
             result += body * operation.count
         elif repeats > 1:
-            result.append(Loop(operation.count // repeats, body * repeats))
+            whole = operation.count // repeats
+            result += [Loop(whole, body * repeats)] if whole > 1 else body * repeats
             result += body * (operation.count % repeats)
         else:
             result.append(Loop(operation.count, body))

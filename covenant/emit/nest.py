@@ -37,7 +37,7 @@ class Nest:
         nested = len({loop.dim for loop in self.loops}) < len(self.loops)
         while True:
             advanced = min(advanced, changed)
-            if not nested or self._exists(tuple(index)):
+            if not nested or self.exists(tuple(index)):
                 yield advanced, tuple(index)
                 advanced = len(trips)
             for level in range(len(trips) - 1, -1, -1):
@@ -49,7 +49,9 @@ class Nest:
             else:
                 return
 
-    def _exists(self, index: Index) -> bool:
+    def exists(self, index: Index) -> bool:
+        """Whether an iteration has anything to do: inner tiles may have no room in the last outer
+        one."""
         return all(size > 0 for size in self.tile(index, range(len(index)))[1].values())
 
     def following(self, index: Index, level: int) -> Index | None:

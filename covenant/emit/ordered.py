@@ -18,7 +18,7 @@ from covenant.codelets.ir import Codelet
 from covenant.emit.constants import Payloads
 from covenant.emit.groups import Group, groups_of, main_group, summed
 from covenant.emit.movers import Tile
-from covenant.emit.nest import Nest
+from covenant.emit.nest import Index, Nest
 from covenant.emit.places import Builder, Place
 from covenant.emit.plan import DramPlan
 from covenant.emit.program import Invocation
@@ -91,6 +91,7 @@ class Ordered:
             following = next(steps, None)
             tile = self._tile(here[1])
             ahead = self._tile(following[1]) if following else None
+            first = list(self._prefetched(here[1]))
             begun, launches = list(self._begun(tile)), list(self._launches(tile))
             ended = list(self._ended(tile, ahead))
             early = ahead is not None and self._has_room(ahead)
@@ -99,16 +100,41 @@ class Ordered:
             waits = self._may_wait(tile)
             self.advanced.append(here[0])
             self.tiles.append(_named(tile))
-            yield [*loads, *begun, *among, *([] if waits else ended)]
+            yield [*loads, *first, *begun, *among, *([] if waits else ended)]
             late, loads = ended if waits else [], [] if early else follows
             here = following
         self.advanced.append(-1)
         self.tiles.append("")
         yield [*late, *(x for run in (*self.before, *self.after) for x in run.flushed())]
 
+    def _prefetched(self, index: Index) -> Iterator[Invocation]:
+        """Loads from off chip of tiles that come next, as soon as the copy for them is free: where
+        tiles are cut again further in, the iteration before would be too late."""
+        if len([level for level in self.mapping.levels if level.loops]) < 2:
+            return
+        for place in self.inputs:
+            if place.outer is not None or place.placement.copies < 2 or place.coming is not None:
+                continue
+            if place.looked == place.exchanges:
+                continue
+            place.looked = place.exchanges
+            level = self._watched(place)
+            following = self.nest.following(index, level) if level >= 0 else None
+            if following is not None and self.nest.exists(following):
+                yield from self.main.prefetch(place, self._tile(following).origin)
+
+    def _watched(self, place: Place) -> int:
+        """The innermost loop that changes the tile of a place, -1 for none."""
+        found = [
+            i
+            for i, loop in enumerate(self.nest.loops)
+            if loop.trips > 1 and loop.tile >= place.grid.get(loop.dim, 1 << 62)
+        ]
+        return max(found, default=-1)
+
     def _has_room(self, ahead: Tile) -> bool:
         """Whether the inputs of the next tile can come in while the present ones are in use."""
-        turning = (p for p in self.inputs if p.around(ahead.origin) != p.tile)
+        turning = (p for p in self.inputs if p.around(ahead.origin) not in (p.tile, p.coming))
         return all(place.placement.copies > 1 for place in turning)
 
     def _may_wait(self, tile: Tile) -> bool:

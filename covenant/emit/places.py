@@ -42,6 +42,10 @@ class Place:
     exchanges: int = 0
     written: bool = False
     """Whether its tile has results that are not stored yet."""
+    coming: Tile | None = None
+    """The tile that the next copy holds already, or is being filled with."""
+    looked: int = -1
+    """Exchanges when it was last looked for a tile to come."""
 
     @property
     def slot(self) -> int:
@@ -71,6 +75,13 @@ class Place:
         """Where the present tile lies."""
         address = self.placement.addresses[self.slot]
         return Lies(address, f"{self.placement.port}@{self.placement.memory}", self.slot)
+
+    @property
+    def lies_next(self) -> Lies:
+        """Where the tile after the present one will lie."""
+        slot = self.exchanges % self.placement.copies
+        address = self.placement.addresses[slot]
+        return Lies(address, f"{self.placement.port}@{self.placement.memory}", slot)
 
     @property
     def lies_outside(self) -> tuple[Tile, Lies]:

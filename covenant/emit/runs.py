@@ -128,9 +128,21 @@ class Run:
         return {e.operand.port for e in ends} - on_chip
 
     def load(self, place: Place, origin: dict[str, int]) -> Iterator[Invocation]:
-        """The exchange of an input, when its tile is another one."""
+        """The exchange of an input, when its tile is another one that has not come already."""
         if place.turn(origin):
-            yield from self.fetch(place)
+            came, place.coming = place.coming, None
+            if came != place.tile:
+                yield from self.fetch(place)
+
+    def prefetch(self, place: Place, origin: dict[str, int]) -> Iterator[Invocation]:
+        """Bring the tile that comes next into the next copy, from the off-chip memory."""
+        wanted = place.around(origin)
+        if wanted == place.tile or place.fetch is None:
+            return
+        place.coming = wanted
+        around, far = place.lies_outside
+        text = self._text(place)
+        yield from place.fetch.moves(wanted, around, place.lies_next, far, text)
 
     def fetch(self, place: Place) -> Iterator[Invocation]:
         """Bring the present tile of a place in."""
