@@ -26,6 +26,20 @@ class LeftOut:
     held: int = 0
     events: dict[str, int] = field(default_factory=dict)
 
+    def copy(self) -> LeftOut:
+        """As it is now."""
+        return LeftOut(self.cycles, self.covered, self.held, dict(self.events))
+
+    def without(self, earlier: LeftOut) -> LeftOut:
+        """What has come since an earlier one."""
+        events = {n: v - earlier.events.get(n, 0) for n, v in self.events.items()}
+        return LeftOut(
+            self.cycles - earlier.cycles,
+            self.covered - earlier.covered,
+            self.held - earlier.held,
+            events,
+        )
+
 
 def counters(
     cycles: int,

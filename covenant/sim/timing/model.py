@@ -132,7 +132,8 @@ class _Processor:
         waiting = (*jobs, *self._agenda.ahead(self._time))
         counted = events(self._nodes, self._paths, self._blocked // TICKS)
         held = tuple(len(node.held) for node in self._nodes.values())
-        return Moment(self._time, registers, waiting, counted, held)
+        time = self._time + self._more.cycles * TICKS
+        return Moment(time, registers, waiting, counted, held, self._more.copy())
 
     def _leave_out(self, count: int, before: Moment, after: Moment) -> None:
         """Iterations like the one between two moments are not modelled: what they change."""
@@ -141,28 +142,24 @@ class _Processor:
         for (unit, name), step in zip(names, moved, strict=True):
             own = self._registers[unit]
             own[name] = _signed(own[name] + count * step)
-        intervals = [
-            each
-            for node, first, end in zip(self._nodes.values(), before.held, after.held, strict=True)
-            for each in node.held[first:end]
-        ]
-        more = self._more
+        ranges = zip(self._nodes.values(), before.held, after.held, strict=True)
+        intervals = [each for node, first, end in ranges for each in node.held[first:end]]
+        more, inner = self._more, after.more.without(before.more)
         more.cycles += count * (after.time - before.time) // TICKS
-        more.covered += count * covered(intervals)
-        more.held += count * sum(stop - start for start, stop in intervals) // TICKS
+        more.covered += count * (covered(intervals) + inner.covered)
+        more.held += count * (sum(b - a for a, b in intervals) // TICKS + inner.held)
         for name, value in after.counted.items():
-            grown = count * (value - before.counted.get(name, 0))
-            more.events[name] = more.events.get(name, 0) + grown
+            grown = value - before.counted.get(name, 0) + inner.events.get(name, 0)
+            more.events[name] = more.events.get(name, 0) + count * grown
 
     def _advance(self) -> None:
         """Execute words from the one at hand on, a packet per cycle, up to the next launch."""
-        time = self._agenda.now
+        time = self._time = self._agenda.now
         found: tuple[Operation, ...] = ()
         for word, operation in self._operations:
             if isinstance(operation, Halt):
                 self._halted = time
                 return
-            self._time = time + TICKS
             found += tuple(steps(operation))
             if not self._ends[word]:
                 continue
@@ -174,6 +171,7 @@ class _Processor:
                 self._write(step, time)
             found = ()
             time += TICKS
+            self._time = time
 
     def _may_stall(self, step: Operation) -> bool:
         """Whether the word of a step may have to wait."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from covenant.emit.program import Loop, Operation
+from covenant.sim.timing.counters import LeftOut
 
 _ALIKE = 2
 """Iterations that must have been alike before any is left out."""
@@ -21,13 +22,14 @@ _KEPT = 2
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The end of an iteration: time in ticks, registers, what is in queues and when events come,
-    relative to it; counters and numbers of jobs that nodes have had so far."""
+    relative to it; counters, numbers of jobs that nodes have had so far, and what was left out."""
 
     time: int
     registers: tuple[int, ...]
     waiting: tuple[int, ...]
     counted: Mapping[str, int]
     held: tuple[int, ...]
+    more: LeftOut
 
 
 @dataclass(slots=True)
