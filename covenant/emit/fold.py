@@ -21,7 +21,7 @@ Items = tuple[int, ...]
 def fold(
     blocks: Sequence[Sequence[Operation]], trips: Sequence[int], limits: Limits
 ) -> tuple[Operation, ...]:
-    """Fold `prod(trips)` blocks (outermost trips first) with loops nested no deeper than they can."""
+    """Fold `prod(trips)` blocks (outermost trips first) with loops nested as deep as they can."""
     folder = Folder(limits)
     level = [folder.intern(block) for block in blocks]
     for count in reversed(tuple(trips)):

@@ -99,8 +99,8 @@ class Launch:
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """One word of a unit with instructions of its own: registers it writes, with natural values in
-    the order of its mnemonic, those to which it `adds`, then the launch when `launches`. unit: "" for one
-    that writes nothing and is issued once at the start."""
+    the order of its mnemonic, those to which it `adds`, then the launch. unit: ""
+    for one that writes nothing and is issued once at the start."""
 
     mnemonic: str
     unit: str = ""

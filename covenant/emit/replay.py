@@ -6,7 +6,7 @@ stream; a launch gives each engine of its unit one job, ordered by that engine's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from covenant.acg.graph import Acg, Memory
 from covenant.emit.accesses import Accesses, Shape, Words, rescaled
 from covenant.emit.encode import decode_flat, loop_lengths
 from covenant.emit.engines import Engines
+from covenant.emit.far import far_words, reaches_off_chip
 from covenant.emit.order import Clock, Engine, History, Race, Written
 from covenant.emit.program import (
     Add,
@@ -100,14 +101,14 @@ class Replay:
         self._histories = {m.name: self._history(m) for m in acg.on_chip}
         self._uses: dict[tuple[str, tuple[int, ...]], tuple[_Use, ...]] = {}
         self._accesses = Accesses(self._find)
-        self._inside = {n for n, u in self._units.items() if not _reaches_off_chip(acg, u)}
+        self._inside = {n for n, u in self._units.items() if not reaches_off_chip(acg, u)}
         self._passed: set[tuple[object, ...]] = set()
         self._memories = {m.name: m for m in acg.memories}
         self._sizes = {
             u.name: tuple(r.quantity for r in u.registers if not r.quantity.endswith(".base"))
             for u in acg.control.units
         }
-        self._far_word = min(_far_words(acg, self._units.values()))
+        self._far_word = min(far_words(acg, self._units.values()))
         extents = (*inputs, *constants, *outputs, *scratch)
         end = max((self._span(e).stop for e in extents), default=0)
         self._readable = np.zeros(end, np.bool_)
@@ -368,13 +369,6 @@ class Replay:
         return words if first_view else node.places(words)
 
 
-def _reaches_off_chip(acg: Acg, unit: Dma | ComputeUnit) -> bool:
-    """Whether launches of a unit touch the off-chip memory."""
-    if isinstance(unit, Dma):
-        return unit.source.off_chip or unit.target.off_chip
-    return any(acg.memory(stream.memory).off_chip for stream in unit.streams)
-
-
 def _sides(unit: ComputeUnit, registers: Registers) -> Iterator[Stream]:
     """Streams of a launch in order: what is read, then what is written; a result that is added to
     is read before."""
@@ -388,22 +382,6 @@ def _sides(unit: ComputeUnit, registers: Registers) -> Iterator[Stream]:
     for stream in unit.streams:
         if stream.writes or stream.key == unit.output:
             yield replace(stream, writes=True)
-
-
-def _far_words(acg: Acg, units: Iterable[Dma | ComputeUnit]) -> Iterator[int]:
-    """Bytes of the pieces in which units touch the off-chip memory."""
-    for unit in units:
-        if isinstance(unit, Dma):
-            yield unit.word_bytes
-            continue
-        for stream in unit.streams:
-            if not acg.memory(stream.memory).off_chip:
-                continue
-            yield stream.word_bytes
-            for capability in unit.capabilities:
-                own = (p for p in capability.ports if p.name == stream.key and p.tile)
-                for port in own:
-                    yield capability.extents.get(port.tile[-1], 1) * port.kinds[0].bytes
 
 
 def _all(allowed: NDArray[np.bool_], words: Words) -> bool:

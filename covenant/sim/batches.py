@@ -59,7 +59,11 @@ def kind_of(
     name: str, unit: Dma | ComputeUnit, registers: Registers, memories: Memories
 ) -> Kind | None:
     """The kind of a launch, None when it can only be executed by itself."""
-    found = (_transfer if isinstance(unit, Dma) else _steps)(name, unit, registers)  # type: ignore[operator]
+    match unit:
+        case Dma():
+            found = _transfer(name, unit, registers)
+        case ComputeUnit():
+            found = _steps(name, unit, registers)
     if found is None:
         return None
     nodes = [memories.nodes[a.memory] for a in (*found.reads, found.write)]
@@ -203,7 +207,8 @@ class _Job:
         if unique == made.shape[1]:
             sums[:, self._places] = into(sums[:, self._places], made)
         else:
-            into.at(sums, (slice(None), self._places), made)
+            for step, place in enumerate(self._places):
+                sums[:, place] = into(sums[:, place], made[:, step])
         return sums.reshape(jobs, -1).view(np.uint8)
 
 

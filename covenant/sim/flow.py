@@ -153,7 +153,7 @@ class Flow:
     def _connected(
         self, parts: list[_Part], grains: Mapping[str, int]
     ) -> tuple[dict[str, Bytes], Index]:
-        """Room for what every memory holds and for all writes; writer << 32 | reader of launches."""
+        """Room for what memories hold and for all writes; writer << 32 | reader of launches."""
         pools: dict[str, Bytes] = {}
         edges: list[Index] = []
         for name, grain in grains.items():

@@ -34,7 +34,7 @@ class Moment:
 
 @dataclass(slots=True)
 class _Round:
-    """A loop that runs: words of its body, iterations left, moments at the ends of the last ones."""
+    """A loop that runs: its body, iterations left, moments at the ends of the last ones."""
 
     start: int
     end: int
