@@ -60,15 +60,15 @@ def steady_execution(
         if isinstance(operation, Loop):
             stack.append(_Round(at, at + lengths[at - 1], operation.count))
         while stack and at == stack[-1].end:
-            inner = stack[-1]
-            inner.left -= 1
-            if inner.left > _KEPT:
-                _note(inner, moment())
-                if inner.alike >= _ALIKE:
-                    leave_out(inner.left - _KEPT, *inner.moments[-2:])
-                    inner.left, inner.moments, inner.alike = _KEPT, [], 0
-            if inner.left > 0:
-                at = inner.start
+            running = stack[-1]
+            running.left -= 1
+            if running.left > _KEPT:
+                _note(running, moment())
+                if running.alike >= _ALIKE:
+                    leave_out(running.left - _KEPT, *running.moments[-2:])
+                    running.left, running.moments, running.alike = _KEPT, [], 0
+            if running.left > 0:
+                at = running.start
                 break
             stack.pop()
 
@@ -80,11 +80,11 @@ def _note(loop: _Round, now: Moment) -> None:
         loop.alike = loop.alike + 1 if _repeats(*loop.moments) else 0
 
 
-def _repeats(first: Moment, second: Moment, third: Moment) -> bool:
+def _repeats(oldest: Moment, before: Moment, now: Moment) -> bool:
     """Whether the second of two iterations was like the first."""
-    if third.time - second.time != second.time - first.time or second.waiting != third.waiting:
+    if now.time - before.time != before.time - oldest.time or before.waiting != now.waiting:
         return False
     return all(
         c - b == b - a
-        for a, b, c in zip(first.registers, second.registers, third.registers, strict=True)
+        for a, b, c in zip(oldest.registers, before.registers, now.registers, strict=True)
     )
