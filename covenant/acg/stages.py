@@ -34,7 +34,7 @@ class RtlStages:
     beat: int = 2
     rounding: int = 2
     address_beats: int = 8
-    jobs_ahead: int = 2
+    jobs_ahead: int = 4
 
 
 CLUSTER = RtlStages()

@@ -11,6 +11,8 @@ module cvn_dma_queues
   parameter int unsigned Channels = 0,
   parameter int unsigned NumRegs = 0,
   parameter int unsigned Depth = 0,
+  /// Jobs of a channel that may be under way.
+  parameter int unsigned Running = Depth,
   parameter reg_t [NumRegs-1:0] ResetValue = '0,
   parameter int unsigned RegisterBits = 0,
   /// Semaphores of the cluster; a DMA may wait for and post each of them.
@@ -46,6 +48,7 @@ module cvn_dma_queues
     cvn_job_queue #(
       .NumRegs    (NumRegs),
       .Depth      (Depth),
+      .Running    (Running),
       .ResetValue (ResetValue),
       .WaitMask   (Semaphores),
       .PostMask   (Semaphores)

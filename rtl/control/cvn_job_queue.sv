@@ -16,6 +16,7 @@ module cvn_job_queue
   parameter int unsigned NumRegs = 0,
   /// Jobs that may wait, and jobs that may run at once.
   parameter int unsigned Depth = 0,
+  parameter int unsigned Running = Depth,
   /// Value of every register after reset and clear.
   parameter reg_t [NumRegs-1:0] ResetValue = '0,
   /// Semaphores this engine may wait for and post; other bits of a launch are for other engines.
@@ -50,8 +51,12 @@ module cvn_job_queue
 );
   localparam int unsigned CountBits = $clog2(Depth + 1);
   localparam int unsigned IndexBits = (Depth > 1) ? $clog2(Depth) : 1;
+  localparam int unsigned RunCountBits = $clog2(Running + 1);
+  localparam int unsigned RunIndexBits = (Running > 1) ? $clog2(Running) : 1;
   typedef logic [CountBits-1:0] count_t;
   typedef logic [IndexBits-1:0] index_t;
+  typedef logic [RunCountBits-1:0] run_count_t;
+  typedef logic [RunIndexBits-1:0] run_index_t;
 
   reg_t [NumRegs-1:0] shadow_q;
 
@@ -62,11 +67,12 @@ module cvn_job_queue
   count_t waiting_d, waiting_q;
   logic granted_d, granted_q;
   // Posts of running jobs, oldest at 0.
-  sem_mask_t running_post_q[Depth];
-  count_t running_d, running_q;
+  sem_mask_t running_post_q[Running];
+  run_count_t running_d, running_q;
 
   logic take;
-  count_t push_at, run_at;
+  count_t push_at;
+  run_count_t run_at;
 
   // ---- Shadow registers --------------------------------------------------------------------------
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -82,7 +88,7 @@ module cvn_job_queue
   // ---- Waiting jobs ------------------------------------------------------------------------------
   assign ready_o     = waiting_q != count_t'(Depth);
   assign sem_req_o   = (waiting_q != '0 && !granted_q) ? wait_q[0] : '0;
-  assign job_valid_o = waiting_q != '0 && running_q != count_t'(Depth) &&
+  assign job_valid_o = waiting_q != '0 && running_q != run_count_t'(Running) &&
                        (granted_q || sem_gnt_i || wait_q[0] == '0);
   assign take        = job_valid_o && job_ready_i;
   assign regs_o      = regs_q[0];
@@ -107,16 +113,16 @@ module cvn_job_queue
   end
 
   // ---- Running jobs ------------------------------------------------------------------------------
-  assign run_at    = running_q - count_t'(job_done_i);
-  assign running_d = run_at + count_t'(take);
+  assign run_at    = running_q - run_count_t'(job_done_i);
+  assign running_d = run_at + run_count_t'(take);
   assign post_o    = job_done_i ? running_post_q[0] : '0;
   assign idle_o    = waiting_q == '0 && running_q == '0;
 
   always_ff @(posedge clk_i) begin
     if (job_done_i) begin
-      for (int unsigned i = 0; i + 1 < Depth; i++) running_post_q[i] <= running_post_q[i+1];
+      for (int unsigned i = 0; i + 1 < Running; i++) running_post_q[i] <= running_post_q[i+1];
     end
-    if (take) running_post_q[index_t'(run_at)] <= post_q[0];
+    if (take) running_post_q[run_index_t'(run_at)] <= post_q[0];
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -137,6 +143,7 @@ module cvn_job_queue
 
   `CVN_ASSERT_INIT(NumRegs, NumRegs > 0, "The caller must choose the number of registers.")
   `CVN_ASSERT_INIT(Depth, Depth > 0, "The caller must choose the depth of the job queue.")
+  `CVN_ASSERT_INIT(RunningChosen, Running > 0, "At least one job must be able to run.")
   `CVN_ASSERT(PushReady, clr_i || !push_i || ready_o, "A launch was pushed into a full job queue.")
   `CVN_ASSERT(DoneRunning, clr_i || !job_done_i || running_q != '0,
               "The engine finished a job although none was running.")

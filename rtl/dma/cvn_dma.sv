@@ -79,6 +79,8 @@ module cvn_dma
   localparam int unsigned MaxBeats = (4096 / AxiBytes < 64) ? 4096 / AxiBytes : 64;
   localparam int unsigned LaneDepth = 4;
   localparam int unsigned BeatDepth = 8;
+  // Jobs whose requests may run ahead of their data, of one channel or all: fills take a place too.
+  localparam int unsigned JobsInFlight = 4 * QueueDepth;
 
   // ---- Load --------------------------------------------------------------------------------------
   logic [LoadChannels-1:0] load_valid, load_ready, load_done;
@@ -88,6 +90,7 @@ module cvn_dma
     .Channels     (LoadChannels),
     .NumRegs      (NumLoadRegs),
     .Depth        (QueueDepth),
+    .Running      (JobsInFlight),
     .ResetValue   (LoadReset),
     .RegisterBits (RegisterBits),
     .Semaphores   (Semaphores)
@@ -123,7 +126,7 @@ module cvn_dma
     .Lanes        (Lanes),
     .MaxBeats     (MaxBeats),
     .Outstanding  (LoadOutstanding),
-    .JobsInFlight (2 * QueueDepth),
+    .JobsInFlight (JobsInFlight),
     .LaneDepth    (LaneDepth)
   ) i_load (
     .clk_i       (clk_i),

@@ -96,7 +96,8 @@ class Semaphores:
 
 class Queue:
     """Jobs of one engine. `offer` says whether the engine takes a job now; when it could not, it
-    calls `poke` later. `freed` is called when there may be room again, or no job left."""
+    calls `poke` later. `freed` is called when there may be room again, or no job left. running:
+    jobs that may be under way, else as many as may wait."""
 
     def __init__(
         self,
@@ -105,12 +106,14 @@ class Queue:
         depth: int,
         pipeline: Pipeline,
         offer: Callable[[Job], bool],
+        running: int = 0,
     ) -> None:
         self.freed: Action = _nothing
         self.finished = 0
         self._agenda = agenda
         self._semaphores = semaphores
         self._depth = depth
+        self._most = running or depth
         self._delay = pipeline.offer * TICKS
         self._offer = offer
         self._waiting: deque[_Entry] = deque()
@@ -144,7 +147,7 @@ class Queue:
     @property
     def offered(self) -> bool:
         """Whether the oldest job could be taken now."""
-        if not self._waiting or len(self._running) >= self._depth:
+        if not self._waiting or len(self._running) >= self._most:
             return False
         entry = self._waiting[0]
         if entry.visible > self._agenda.now or any(other.left for other in entry.job.after):

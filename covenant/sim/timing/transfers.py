@@ -27,13 +27,14 @@ class Path:
     ) -> None:
         self.dma = dma
         self.beats = self.busy = 0
+        ahead = pipeline.jobs_ahead * queue_depth if dma.loads else 0
         self.queues = tuple(
-            Queue(agenda, semaphores, queue_depth, pipeline, partial(self._offer, c))
+            Queue(agenda, semaphores, queue_depth, pipeline, partial(self._offer, c), ahead)
             for c in range(dma.transfer.channels)
         )
         self._agenda = agenda
         self._pipeline = pipeline
-        self._ahead = pipeline.jobs_ahead * queue_depth if dma.loads else 1
+        self._ahead = ahead or 1
         self._last = 0
         self._jobs = self._since = 0
         self._requests_end = 0
