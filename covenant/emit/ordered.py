@@ -96,7 +96,7 @@ class Ordered:
             ended = list(self._ended(tile, ahead))
             early = ahead is not None and self._has_room(ahead)
             follows = list(self._loads(ahead)) if ahead else []
-            first += self._prefetched(following[1], passed_on=True) if following else []
+            first += self._prefetched(following[1]) if following else []
             among = spread(launches, late, follows if early else [])
             waits = self._may_wait(tile)
             self.advanced.append(here[0])
@@ -108,17 +108,15 @@ class Ordered:
         self.tiles.append("")
         yield [*late, *(x for run in (*self.before, *self.after) for x in run.flushed())]
 
-    def _prefetched(self, index: Index, passed_on: bool = False) -> Iterator[Invocation]:
-        """Loads from off chip of tiles that come next, as soon as the copy for them is free: where
-        tiles are cut again further in, the iteration before would be too late. passed_on: of those
-        that go to an inner memory; they are there an iteration before launches need them."""
-        if len([level for level in self.mapping.levels if level.loops]) < 2:
-            return
+    def _prefetched(self, index: Index) -> Iterator[Invocation]:
+        """Loads from off chip of tiles that come next, as soon as the copy for them is free, where
+        inner memories take them on: the iteration before would be too late, and what launches of
+        this one need has been passed on by then."""
         for place in self.inputs:
             if place.outer is not None or place.placement.copies < 2 or place.coming is not None:
                 continue
-            inner = any(other.outer is place for other in self.inputs)
-            if place.looked == place.exchanges or (passed_on and not inner):
+            passed_on = any(other.outer is place for other in self.inputs)
+            if place.looked == place.exchanges or not passed_on:
                 continue
             place.looked = place.exchanges
             level = self._watched(place)
