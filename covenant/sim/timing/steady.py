@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from covenant.emit.program import Loop, Operation
 from covenant.sim.timing.counters import LeftOut
 
-_ALIKE = 2
-"""Iterations that must have been alike before any is left out."""
-_KEPT = 2
+_ALIKE = 1
+"""Times that an iteration must have been like the one before until others are left out."""
+_KEPT = 1
 """Iterations at the end of a loop that are modelled whatever came before."""
 
 
