@@ -25,6 +25,9 @@ from covenant.emit.program import (
 )
 from covenant.emit.selection import select
 
+_REMEMBERED = 10_000
+"""Launches whose instructions are kept; those of tiles that lie alike share their addresses."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chosen:
@@ -38,6 +41,10 @@ class _Chosen:
     names: tuple[str, ...]
     needed: tuple[tuple[str, int], ...]
     writes: tuple[tuple[Instruction, bool], ...]
+    known: dict[int, tuple[tuple[Address, ...], list[tuple[tuple[str, int], ...]]]] = field(
+        default_factory=dict
+    )
+    """What the instructions write, by identity of the addresses of a launch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,12 +271,19 @@ def _applies(chosen: _Chosen, invocation: Invocation, held: Mapping[str, int]) -
 
 def _repeated(chosen: _Chosen, held: dict[str, int], invocation: Invocation) -> list[Operation]:
     """The instructions with the addresses of another launch."""
-    addresses = {a.quantity: a.value for a in invocation.addresses}
+    _, written = chosen.known.get(id(invocation.addresses), (None, None))
+    if written is None:
+        addresses = {a.quantity: a.value for a in invocation.addresses}
+        written = [
+            tuple([(name, addresses.get(name, value)) for name, value in one.values])
+            if moves
+            else one.values
+            for one, moves in chosen.writes
+        ]
+        if len(chosen.known) < _REMEMBERED:
+            chosen.known[id(invocation.addresses)] = invocation.addresses, written
     result: list[Operation] = []
-    for one, moves in chosen.writes:
-        values = one.values
-        if moves:
-            values = tuple([(name, addresses.get(name, value)) for name, value in values])
+    for (one, _), values in zip(chosen.writes, written, strict=True):
         held.update(values)
         origin = invocation.origin if one.launches else ""
         waits, posts = (invocation.waits, invocation.posts) if one.launches else ((), ())

@@ -10,11 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-import numpy as np
-
-from covenant.acg.graph import Acg, Capability
+from covenant.acg.graph import Acg
 from covenant.codelets.ir import Codelet
-from covenant.core.diagnostics import Span, fail
 from covenant.emit import dma
 from covenant.emit.constants import Payloads
 from covenant.emit.groups import End, Group, summed
@@ -24,15 +21,24 @@ from covenant.emit.nest import Index
 from covenant.emit.places import Place
 from covenant.emit.plan import DramPlan
 from covenant.emit.program import Address, Invocation
+from covenant.emit.settings import result, settings
 from covenant.emit.shapes import Box, Piece, Shapes, Sums
 from covenant.emit.transfers import resident_box
-from covenant.mapper.mapping import Layout, Role, StepBinding
+from covenant.mapper.mapping import Layout, Role
 from covenant.mapper.mapping import Mapping as LayerMapping
-from covenant.mapper.operands import Operand, capability_of
-from covenant.mapper.scales import scale_of, settled_scale
+from covenant.mapper.operands import Operand
 
 Key = tuple[str, str]
 """Port and memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """Launches over a tile, and over all that lie as it does: quantities and addresses of each, and
+    what the last one held."""
+
+    launches: tuple[tuple[Values, tuple[Address, ...]], ...]
+    held: tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -57,6 +63,8 @@ class Run:
     `hold` 0, those of the others with `hold` 1."""
     held: tuple[object, ...] = ()
     """What the stationary operand of the last launch was."""
+    rows: dict[tuple[object, ...], _Row] = field(default_factory=dict)
+    """Launches over tiles, by where all operands lie."""
     stationary: tuple[Operand, tuple[str, ...]] | None = None
     brief: bool = False
     """Whether origins say where in its tile a launch lies, so that launches of equal tiles are
@@ -88,12 +96,45 @@ class Run:
     ) -> Iterator[Invocation]:
         """Launches of a group that adds to sums in a memory; those that come first overwrite what
         lies there, unless it has a value already."""
-        begins = not started and all(tile.origin[d] == 0 for d in reduced)
+        if self.brief and not self.holds:
+            begins = not started and all(tile.origin[d] == 0 for d in reduced)
 
-        def sums(piece: Piece) -> Sums:
-            return Sums(resumes=not begins or any(piece.origin[d] for d in reduced))
+            def sums(piece: Piece) -> Sums:
+                return Sums(resumes=not begins or any(piece.origin[d] for d in reduced))
 
-        yield from self._again(tile, Sums(resumes=True), sums, begins)
+            yield from self._again(tile, Sums(resumes=True), sums, begins)
+            return
+        pieces = self.shapes.pieces(tile.size, Sums(resumes=True))
+        key = self._alike(tile, () if started else reduced)
+        row = self.rows.get(key) if key else None
+        made: list[Invocation] = []
+        for number, piece in enumerate(pieces):
+            if row is None or not number:  # the first one may hold what another tile left
+                first = all(tile.origin[d] + piece.origin[d] == 0 for d in reduced)
+                made.append(self._launch(tile, piece, Sums(resumes=started or not first)))
+            else:
+                made.append(self._invocation(self._origin(tile, piece), *row.launches[number]))
+        if row is not None and row.held:
+            operand, _ = self._stationary()
+            self.held = (self.places[operand.port, operand.memory].exchanges, *row.held[1:])
+        elif row is not None and len(pieces) > 1:
+            self.held = ()
+        elif row is None and key:
+            self.rows[key] = _Row(tuple((i.quantities, i.addresses) for i in made), self.held)
+        yield from made
+
+    def _alike(self, tile: Tile, reduced: tuple[str, ...]) -> tuple[object, ...]:
+        """What launches over a tile depend on, but what was held before; () where an operand lies
+        off chip."""
+        ends = (*self.group.ends, *([self.group.sums] if self.group.sums else []))
+        found: list[object] = [tuple(tile.size.values()), *(tile.origin[d] == 0 for d in reduced)]
+        for end in ends:
+            place = self.places.get((end.operand.port, end.operand.memory))
+            if place is None or place.tile is None:
+                return ()
+            first = place.tile.origin
+            found += [place.lies, *(tile.origin[d] - first[d] for d in end.operand.dims)]
+        return tuple(found)
 
     def _again(
         self, tile: Tile, whole: Sums, each: Callable[[Piece], Sums], begins: bool = False
@@ -206,7 +247,7 @@ class Run:
     def _launch(self, tile: Tile, piece: Piece, sums: Sums) -> Invocation:
         values = self.shapes.values(piece.size, sums)
         assert values is not None
-        origin = {d: tile.origin[d] + piece.origin[d] for d in tile.origin}
+        origin = self._origin(tile, piece)
         ends = self.shapes.streams(sums)
         addresses: dict[str, Address] = {}
         for end in ends:
@@ -215,6 +256,7 @@ class Run:
         values = self._holding(values, piece, addresses)
         held = ("hold", 1) in values
         kept = f"{self.group.stationary}.base"
+<<<<<<< HEAD
         named = piece.origin if self.brief else origin
         where = " ".join(f"{d}={named[d]}" for d in self.group.order if named[d])
         return Invocation(
@@ -223,6 +265,21 @@ class Run:
             tuple(a for q, a in addresses.items() if not (held and q == kept)),
             origin=f"{self.group.capability.name} [{where}]",
         )
+=======
+        written = tuple(a for q, a in addresses.items() if not (held and q == kept))
+        return self._invocation(origin, values, written)
+
+    @staticmethod
+    def _origin(tile: Tile, piece: Piece) -> dict[str, int]:
+        return {d: first + piece.origin[d] for d, first in tile.origin.items()}
+
+    def _invocation(
+        self, origin: dict[str, int], values: Values, addresses: tuple[Address, ...]
+    ) -> Invocation:
+        where = " ".join([f"{d}={origin[d]}" for d in self.group.order if origin[d]])
+        text = f"{self.group.capability.name} [{where}]"
+        return Invocation(self.group.unit.name, values, addresses, origin=text)
+>>>>>>> 72a19cc (Make launches over tiles that lie alike once; look for cycles among objects less often)
 
     def _holding(self, values: Values, piece: Piece, addresses: Mapping[str, Address]) -> Values:
         """The values with `hold`: 1 where the stationary operand is that of the launch before."""
@@ -313,8 +370,8 @@ def run_of(
         codelet,
         acg,
         layouts,
-        _settings(group, mapping, acg, payloads),
-        _result(group, mapping, acg),
+        settings(group, mapping, acg, payloads),
+        result(group, mapping, acg),
         summed(codelet, mapping),
         {key: place.spread for key, place in places.items() if place.spread is not None},
     )
@@ -322,63 +379,3 @@ def run_of(
     inputs = [p for p in own if p not in outputs]
     zeros = dict.fromkeys(codelet.extents, 0)
     return Run(group, shapes, places, homes, inputs, outputs, zeros, brief=brief)
-
-
-def _settings(group: Group, mapping: LayerMapping, acg: Acg, payloads: Payloads | None) -> Values:
-    """Scalars of the steps, the function, signedness of operands."""
-    first = mapping.steps[group.steps[0]]
-    names = [c.name for c in acg.compute(first.node).capabilities]
-    values: list[tuple[str, int]] = [("function", names.index(first.capability))]
-    for index in group.steps:
-        step = mapping.steps[index]
-        given, tensors = dict(step.scalars), dict(step.tensors)
-        capability = capability_of(acg, step)
-        for name in capability.scalars:
-            if name in tensors:
-                found = uniform(payloads, tensors[name], mapping.codelet)
-                if name == scale_of(capability):
-                    found = _settled(found, capability, step, mapping.codelet)
-                values.append((name, found))
-            else:
-                values.append((name, given.get(name, 0)))
-    values += [(f"{p.port}.signed", int(p.dtype.signed)) for p in mapping.placements]
-    return tuple((n, v) for n, v in dict(values).items())
-
-
-def _settled(bits: int, capability: Capability, step: StepBinding, codelet: str) -> int:
-    """Bits of a scale that meets no product which the node rounds in another way."""
-    scale = np.int32(bits).view(np.float32)
-    found = settled_scale(scale, capability, step)
-    if found is None:
-        raise fail(
-            "EMI012",
-            f"layer '{codelet}' scales by {scale:.9g}: '{capability.node}' rounds a product of it "
-            "in another way, and no float32 near it gives the same results",
-            capability.span,
-            "add `rescale` to `shares` of the host, or remove what the node `avoids`",
-        )
-    return int(np.float32(found).view(np.int32))
-
-
-def uniform(payloads: Payloads | None, tensor: str, codelet: str) -> int:
-    """The one value of a tensor as a register holds it: bits of a float, else the integer."""
-    if payloads is None or tensor not in payloads:
-        raise fail(
-            "EMI008",
-            f"no values for constant '{tensor}' of {codelet}, which a register holds",
-            Span(codelet),
-            "a layer whose constants are unknown can be mapped, not run",
-        )
-    found = np.asarray(payloads[tensor]).reshape(-1)
-    if found.dtype.kind == "f":
-        return int(found.astype(np.float32)[:1].view(np.int32)[0])
-    return int(found[0])
-
-
-def _result(group: Group, mapping: LayerMapping, acg: Acg) -> int:
-    """Value of `out` for results: 0 without a chained step, else 1 + index of its capability."""
-    if len(group.steps) == 1:
-        return 0
-    last = mapping.steps[group.steps[-1]]
-    names = [c.name for c in acg.compute(last.node).capabilities]
-    return 1 + names.index(last.capability)
