@@ -113,7 +113,8 @@ class Run:
                 first = all(tile.origin[d] + piece.origin[d] == 0 for d in reduced)
                 made.append(self._launch(tile, piece, Sums(resumes=started or not first)))
             else:
-                made.append(self._invocation(self._origin(tile, piece), *row.launches[number]))
+                named = piece.origin if self.brief else self._origin(tile, piece)
+                made.append(self._invocation(named, *row.launches[number]))
         if row is not None and row.held:
             operand, _ = self._stationary()
             self.held = (self.places[operand.port, operand.memory].exchanges, *row.held[1:])
@@ -256,18 +257,8 @@ class Run:
         values = self._holding(values, piece, addresses)
         held = ("hold", 1) in values
         kept = f"{self.group.stationary}.base"
-<<<<<<< HEAD
-        named = piece.origin if self.brief else origin
-        where = " ".join(f"{d}={named[d]}" for d in self.group.order if named[d])
-        return Invocation(
-            self.group.unit.name,
-            values,
-            tuple(a for q, a in addresses.items() if not (held and q == kept)),
-            origin=f"{self.group.capability.name} [{where}]",
-        )
-=======
         written = tuple(a for q, a in addresses.items() if not (held and q == kept))
-        return self._invocation(origin, values, written)
+        return self._invocation(piece.origin if self.brief else origin, values, written)
 
     @staticmethod
     def _origin(tile: Tile, piece: Piece) -> dict[str, int]:
@@ -279,7 +270,6 @@ class Run:
         where = " ".join([f"{d}={origin[d]}" for d in self.group.order if origin[d]])
         text = f"{self.group.capability.name} [{where}]"
         return Invocation(self.group.unit.name, values, addresses, origin=text)
->>>>>>> 72a19cc (Make launches over tiles that lie alike once; look for cycles among objects less often)
 
     def _holding(self, values: Values, piece: Piece, addresses: Mapping[str, Address]) -> Values:
         """The values with `hold`: 1 where the stationary operand is that of the launch before."""
