@@ -22,6 +22,7 @@ from covenant.core.diagnostics import fail
 from covenant.emit.encode import mnemonics_of
 
 _MASK = (1 << 64) - 1
+_HALT = 2
 _LONGEST_PERIODS = (48, 1200)
 """Entries that may repeat as a group: first what a tile repeats, then tiles, of which few entries
 are left by then; deeper nests fold level by level."""
@@ -105,25 +106,29 @@ class _Reader:
         self.regions = regions
         self.span = host.span
         self.cases = cases
-        self.far = {m.name: _far(acg, control, m) for m in control.mnemonics}
+        self.far: dict[str, list[tuple[int, int, int]]] = {}
+        """By mnemonic: operands that start with a field of an off-chip address, and its place."""
+        for mnemonic in control.mnemonics:
+            fields = [_place(field) for field in _far(acg, control, mnemonic)]
+            self.far[mnemonic.name] = [
+                (index, *place)
+                for index, (low, _) in enumerate(self.operands)
+                for place in fields
+                if place[0] == low
+            ]
 
-    def leaf(self, mnemonic: Mnemonic, word: int) -> tuple[_Leaf, Values]:
-        """The shape of a word's entry and the values of its operands."""
+    def leaf(self, mnemonic: Mnemonic, word: int) -> tuple[int, Values]:
+        """The head of a word's entry and the values of its operands."""
         if mnemonic.effect == "halt":
-            return _Leaf(2, 0), ()
+            return _HALT, ()
         constants = tuple([word >> low & mask for low, mask in self.constants])
-        case = self.cases.setdefault(constants, len(self.cases))
-        head = case << 8
-        values = []
-        for index, (low, mask) in enumerate(self.operands):
-            value = word >> low & mask
-            for field in self.far[mnemonic.name]:
-                if field.low == low:
-                    region = self.region(_bits(field, word))
-                    head |= (1 + region) << (24 + 8 * index)
-                    value -= self.regions[region].address
-            values.append(value & _MASK)
-        return _Leaf(head, len(values)), tuple(values)
+        head = self.cases.setdefault(constants, len(self.cases)) << 8
+        values = [word >> low & mask for low, mask in self.operands]
+        for index, low, mask in self.far[mnemonic.name]:
+            region = self.region(word >> low & mask)
+            head |= (1 + region) << (24 + 8 * index)
+            values[index] = values[index] - self.regions[region].address & _MASK
+        return head, tuple(values)
 
     def region(self, address: int) -> int:
         for index, region in enumerate(self.regions):
@@ -149,17 +154,13 @@ def _place(field: Field) -> tuple[int, int]:
     return field.low, (1 << field.width_bits) - 1
 
 
-def _bits(field: Field, word: int) -> int:
-    low, mask = _place(field)
-    return word >> low & mask
-
-
 class _Folder:
     """Interned shapes, and the search for groups that repeat."""
 
     def __init__(self) -> None:
         self.shapes: list[_Shape] = []
         self.ids: dict[_Shape, int] = {}
+        self.heads: dict[int, int] = {}
 
     def intern(self, shape: _Shape) -> int:
         found = self.ids.setdefault(shape, len(self.shapes))
@@ -167,8 +168,11 @@ class _Folder:
             self.shapes.append(shape)
         return found
 
-    def leaf(self, shape: _Leaf, values: Values) -> _Token:
-        return _Token(self.intern(shape), values)
+    def leaf(self, head: int, values: Values) -> _Token:
+        shape = self.heads.get(head)
+        if shape is None:
+            shape = self.heads[head] = self.intern(_Leaf(head, len(values)))
+        return _Token(shape, values)
 
     def fold(self, tokens: list[_Token]) -> list[_Token]:
         """Fold repetition until nothing repeats."""
