@@ -81,9 +81,10 @@ class Mover:
             self.known[key] = tuple(self._hauls(tile, around))
         hauls = self.known[key]
         again = (hauls, near, far, origin)
-        if again not in self.made:
-            self.made[again] = self._moved(hauls, near, far, origin)
-        return self.made[again]
+        found = self.made.get(again)
+        if found is None:
+            found = self.made[again] = self._moved(hauls, near, far, origin)
+        return found
 
     def _moved(
         self, hauls: tuple[tuple[Haul, str], ...], near: Lies, far: Lies, origin: str

@@ -265,7 +265,7 @@ class Run:
         return {d: first + piece.origin[d] for d, first in tile.origin.items()}
 
     def _invocation(
-        self, origin: dict[str, int], values: Values, addresses: tuple[Address, ...]
+        self, origin: Mapping[str, int], values: Values, addresses: tuple[Address, ...]
     ) -> Invocation:
         where = " ".join([f"{d}={origin[d]}" for d in self.group.order if origin[d]])
         text = f"{self.group.capability.name} [{where}]"
