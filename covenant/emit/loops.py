@@ -63,6 +63,8 @@ def _unrolled(operations: Sequence[Operation], limits: Limits) -> tuple[Operatio
             result.append(operation)
             continue
         body = _unrolled(operation.body, limits)
+        if not limits.allow(operation.count, count_words(body)):
+            body = operation.body  # what is repeated inside it would not leave it short enough
         size, straight = count_words(body), not any(isinstance(o, Loop) for o in body)
         repeats = min(_LONG, limits.length) // size if straight else 1
         if straight and operation.count * size <= _LONG:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from covenant.acg.control import Control
+from covenant.acg.control import Control, Field
 from covenant.acg.graph import Acg
 from covenant.acg.reader import read_architecture
 from covenant.core.diagnostics import CovenantError
@@ -138,6 +138,23 @@ def test_short_bodies_are_repeated_before_packing() -> None:
     assert list(expand(found)) == list(BODY) * 1_001
     packed = pack((*found, Halt()), ACG)
     assert sum(isinstance(o, Packet) for o in expand(packed)) > 1_900
+
+
+def test_unrolling_inside_a_body_keeps_it_short_enough() -> None:
+    control = _control()
+    narrow = [
+        replace(m, fields=tuple(_narrowed(f) for f in m.fields)) if m.effect == "loop" else m
+        for m in control.mnemonics
+    ]
+    control = replace(control, mnemonics=tuple(narrow))
+    blocks = [BODY if i % 40 else (_load(9, 3),) for i in range(400)]
+    found = folded(blocks, [-1, *(int(i % 40 > 0) for i in range(1, 400))], 2, control)
+    assert list(expand(found)) == [operation for block in blocks for operation in block]
+    assert decode(encode((*found, Halt()), control), control)
+
+
+def _narrowed(field: Field) -> Field:
+    return replace(field, high=field.low + 5) if field.name == "length" else field
 
 
 @pytest.fixture(scope="module", name="tall")
