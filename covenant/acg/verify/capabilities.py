@@ -174,13 +174,20 @@ def _check_tile(capability: Capability, port: Port, findings: Findings) -> None:
     if ref is None:
         return
     legal = [dim for index in ref.indices for dim in index.dims]
-    for index, dim in enumerate(port.tile):
-        path = path_of(capability, "ports", port.name, "tile", index)
+    for place, dim in enumerate(port.tile):
+        path = path_of(capability, "ports", port.name, "tile", place)
         if dim not in legal:
             message = f"tile dim '{dim}' does not index '{port.name}' in the statement"
             findings.report("ACG035", path, message, did_you_mean(dim, legal))
-        elif dim in port.tile[:index]:
+        elif dim in port.tile[:place]:
             findings.report("ACG035", path, f"tile dim '{dim}' is given twice", "remove one")
+    for index in ref.indices if port.tile and set(port.tile) <= set(legal) else ():
+        if index.dims and not set(index.dims) & set(port.tile):
+            dim = index.dims[0]
+            message = f"the tile of '{port.name}' lacks '{dim}', which indexes it in the statement"
+            path = path_of(capability, "ports", port.name, "tile")
+            repair = f"write [{', '.join(dict.fromkeys((*port.tile, dim)))}], the last contiguous"
+            findings.report("ACG035", path, message, repair)
 
 
 def _check_port(capability: Capability, port: Port, findings: Findings) -> None:

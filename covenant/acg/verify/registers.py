@@ -37,11 +37,12 @@ def check_registers(acg: Acg, findings: Findings) -> None:
     control = acg.control
     if control is None:
         return
+    reported: set[tuple[Path, str]] = set()
     for unit in control.units:
         words = vocabulary(acg, unit)
         if control.forms(unit.name):
             words = _relaxed(words)
-        _check_quantities(unit, words, findings)
+        _check_quantities(unit, words, reported, findings)
         _check_widths(control, unit, findings)
     _check_addresses(acg, control, findings)
 
@@ -156,21 +157,30 @@ def _either_sign(capability: Capability, port: Port) -> bool:
     return len(signs) > 1 and port not in capability.outputs
 
 
-def _check_quantities(unit: ControlUnit, words: Vocabulary, findings: Findings) -> None:
+def _check_quantities(
+    unit: ControlUnit, words: Vocabulary, reported: set[tuple[Path, str]], findings: Findings
+) -> None:
+    """reported: places where a quantity was reported, once for all that one repair ends."""
     at: Path = ("control", "units", unit.name, "registers")
     seen: set[str] = set()
-    reported: set[Path] = set()
     for register in unit.registers:
         path: Path = (*at, register.quantity)
-        written = findings.places.written(path)
-        if register.quantity not in words.known and written not in reported:
+        if register.quantity not in words.known:
+            quantity = register.quantity
+            repair = _other_index(quantity, words) or _similar(quantity, words)
+            written = (findings.places.written(path), "")
+            if absent := _without(quantity):
+                repair, written = absent, (findings.places.written(at), absent)
+            if written not in reported:
+                message = f"unit '{unit.name}' has no quantity '{quantity}'"
+                findings.report("ACG059", path, message, repair)
             reported.add(written)
-            message = f"unit '{unit.name}' has no quantity '{register.quantity}'"
-            repair = _other_index(register.quantity, words) or _similar(register.quantity, words)
-            findings.report("ACG059", path, message, repair)
         elif register.quantity in seen:
-            message = f"'{register.quantity}' has two registers"
-            findings.report("ACG061", path, message, "remove one")
+            written = (findings.places.written(path), "twice")
+            if written not in reported:
+                message = f"'{register.quantity}' has two registers"
+                findings.report("ACG061", path, message, "remove one")
+            reported.add(written)
         seen.add(register.quantity)
     lacking = {q: reason for q, reason in words.needed.items() if q not in seen}
     for reason in dict.fromkeys(lacking.values()):
@@ -202,6 +212,27 @@ def _other_index(quantity: str, words: Vocabulary) -> str:
     """The reason an index is too high, empty for other faults."""
     first = quantity.partition("[")[0] + "[0]"
     return words.needed.get(first, "") if "[" in quantity else ""
+
+
+_OF_ABILITY = {
+    "windows": ("line", "at", "plane", "top", "bytes"),
+    "fill": ("fill", "value", "value_bytes"),
+    "tail": ("tail_loop", "tail_lanes"),
+    "wrap": ("row_lanes", "row_step", "row_jump"),
+}
+"""Registers that only transfers with an ability have."""
+
+
+def _without(quantity: str) -> str:
+    """What a register belongs to that the unit lacks, empty for an unknown one."""
+    port, _, word = quantity.rpartition(".")
+    if port and word == "signed":
+        return f"all elements of '{port}' are signed, or none: remove it"
+    whose = f"the stream of '{port}'" if port else "the transfer"
+    for ability, registers in _OF_ABILITY.items():
+        if word in registers:
+            return f"add `{ability}` to the abilities of {whose}, or remove {', '.join(registers)}"
+    return ""
 
 
 def _check_widths(control: Control, unit: ControlUnit, findings: Findings) -> None:

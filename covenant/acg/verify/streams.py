@@ -179,16 +179,37 @@ def _check_record(acg: Acg, compute: Compute, record: Record, findings: Findings
     widths = [
         max(d.bytes for d in fields[f].dtypes) for g in record.groups for f in g if f in fields
     ]
-    size = (record.entries or extents[record.dim]) * sum(widths)
+    _check_beats(
+        acg, compute, record, (record.entries or extents[record.dim], sum(widths)), findings
+    )
+
+
+def _check_beats(
+    acg: Acg, compute: Compute, record: Record, counts: tuple[int, int], findings: Findings
+) -> None:
+    """A record of (entries, bytes of each) is whole words, and whole beats of its stream."""
+    entries, each = counts
+    size, transfer = entries * each, acg.transfer(record.stream)
     word_bytes = acg.stream_memory(record.stream).word_bytes
     beat = transfer.lanes * word_bytes
-    if size % beat:
+    if size % beat == 0:
+        return
+    message = f"a record '{record.name}' is {size} bytes, not whole beats of {beat}"
+    at: Path = ("transfers", record.stream, "lanes")
+    if size % word_bytes == 0:
         whole = size // word_bytes
-        lanes = [n for n in range(1, whole + 1) if whole % n == 0 and size % word_bytes == 0]
-        message = f"a record '{record.name}' is {size} bytes, not whole beats of {beat}"
-        choices = ", ".join(map(str, lanes[:6]))
-        repair = f"give '{record.stream}' lanes: {choices}" if lanes else "change the fields"
-        findings.report("ACG043", ("transfers", record.stream, "lanes"), message, repair)
+        lanes = [n for n in range(1, whole + 1) if whole % n == 0]
+        repair = f"give '{record.stream}' lanes: {', '.join(map(str, lanes[:6]))}"
+    else:
+        least = word_bytes // math.gcd(each, word_bytes)
+        repair = (
+            f"{each} bytes each fill words of {word_bytes} where there is a multiple of {least}"
+        )
+        if record.dim:
+            capability = next(c for c in compute.capabilities if record.dim in c.extents)
+            at = path_of(capability, "extents", record.dim)
+            repair = f"make the extent of '{record.dim}' a multiple of {least}: {repair}"
+    findings.report("ACG043", at, message, repair)
 
 
 def _check_fields(record: Record, fields: dict[str, Port], at: Path, findings: Findings) -> None:

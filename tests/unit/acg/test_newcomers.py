@@ -59,6 +59,7 @@ FAULTS = {
         "wrte",
         "",
     ),
+    "tile too short": ("tile: [n, k]", "tile: [n]", "ACG035", "[n]", "write [n, k]"),
     "no packets": (
         "{effect: launch, ",
         "{effect: launch, slots: [0], ",
@@ -99,6 +100,34 @@ def test_faults_of_several_parts_are_found_in_one_go(tmp_path: Path) -> None:
         for d in _findings(tmp_path, *((FAULTS[n][0], FAULTS[n][1]) for n in names)).diagnostics
     }
     assert {FAULTS[name][2] for name in names} <= found
+
+
+@pytest.mark.parametrize(
+    ("edit", "code", "repair"),
+    [
+        ("transfers: {load: {abilities: [fill]}}", "ACG059", "add `windows` to the abilities"),
+        (
+            "compute: {gemm: {capabilities: {matmul: {ports: {b: {dtypes: [int8]}}}}}}",
+            "ACG059",
+            "all elements of 'b' are signed, or none",
+        ),
+        (
+            "compute: {gemm: {capabilities: {matmul: {extents: {n: 12}}}}}",
+            "ACG043",
+            "make the extent of 'n' a multiple of 8",
+        ),
+    ],
+)
+def test_an_edit_of_a_member_is_told_once(
+    edit: str, code: str, repair: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "member.yaml"
+    path.write_text(f"extends: snax\nname: m\n{edit}\n")
+    with pytest.raises(CovenantError) as caught:
+        read_architecture(path)
+    (found,) = caught.value.diagnostics
+    assert found.code == code
+    assert repair in found.help
 
 
 def test_a_null_that_removes_nothing_is_not_all_that_is_found(tmp_path: Path) -> None:
