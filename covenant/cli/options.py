@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -79,6 +80,13 @@ class ModelArguments:
         )
 
 
+def _number(_: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse what is no number, which no range excludes."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is not a number of seconds", param=parameter)
+    return value
+
+
 _MODEL_OPTIONS = (
     click.option("--strict", is_flag=True, help="An unsupported operator is an error (exit 4)."),
     click.option(
@@ -124,6 +132,7 @@ _MODEL_OPTIONS = (
         show_default=True,
         metavar="SECONDS",
         type=click.FloatRange(0),
+        callback=_number,
         help="Solver time per layer; at the limit the best mapping and its gap are reported.",
     ),
     click.option(

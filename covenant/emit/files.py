@@ -101,7 +101,7 @@ def write_directory(directory: Path, files: Map[str, bytes]) -> None:
         directory.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     except OSError as error:
-        raise fail("EMI007", f"cannot write: {error}", Span(str(directory))) from error
+        raise _unwritable(directory, error) from error
     try:
         for name, content in files.items():
             path = fresh / name
@@ -110,9 +110,15 @@ def write_directory(directory: Path, files: Map[str, bytes]) -> None:
         fresh.chmod(0o755)
         _swap(fresh, directory)
     except OSError as error:
-        raise fail("EMI007", f"cannot write: {error}", Span(str(directory))) from error
+        raise _unwritable(directory, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _unwritable(directory: Path, error: OSError) -> CovenantError:
+    repair = "name a new directory in a place that exists and can be written"
+    message = f"the directory cannot be written: {error.strerror}"
+    return fail("EMI007", message, Span(str(directory)), repair)
 
 
 def _swap(fresh: Path, directory: Path) -> None:

@@ -6,6 +6,7 @@ a node cannot become a layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,8 +103,10 @@ class Graph:
         if name in self.payloads:
             return True
         producer = self.producers.get(name)
-        folds = producer is not None and producer.op_type in ("Identity", QUANTISE)
-        return folds and producer is not None and all(map(self.is_constant, producer.inputs))
+        least = {"Identity": 1, QUANTISE: 2}
+        if producer is None or len(producer.inputs) < least.get(producer.op_type, math.inf):
+            return False
+        return all(map(self.is_constant, producer.inputs))
 
     def constant(self, name: str) -> NDArray[Any]:
         """Payload of a constant: an initializer, a Constant node or a fold of one."""

@@ -144,7 +144,10 @@ def _contrib_shape(
         return first
     if operator in _BROADCAST:
         second = shapes.get(node.input[3]) if len(node.input) > 3 else None
-        return None if second is None else tuple(np.broadcast_shapes(first, second))
+        try:
+            return None if second is None else tuple(np.broadcast_shapes(first, second))
+        except ValueError:  # the reader of the node says what does not fit
+            return None
     if operator in _POOLS:
         return _pooled(node, first)
     if operator == "QGemm" and len(node.input) > 3 and node.input[3] in shapes:

@@ -210,6 +210,10 @@ def _scales(graph: Graph, node: Node) -> tuple[float, ...]:
     return (0.0,) * rank
 
 
+_LONGEST = 1 << 24
+"""Elements of an axis that are looked at one by one."""
+
+
 def _nearest(node: Node, extent: int, size: int, scale: float) -> list[int]:
     """Which element of x each element of y is, as ONNX defines it."""
     if node.op_type == "Upsample":
@@ -217,6 +221,8 @@ def _nearest(node: Node, extent: int, size: int, scale: float) -> list[int]:
     else:
         mode = node.text("coordinate_transformation_mode", "half_pixel")
         rounding = node.text("nearest_mode", "round_prefer_floor")
+    if size > _LONGEST:
+        raise RefusalError("ONX016", f"an axis of {size} elements is longer than {_LONGEST}")
     at = np.arange(size, dtype=np.float64)
     match mode:
         case "asymmetric":

@@ -27,6 +27,7 @@ _SAME_SCALE = 1e-5
 def read_conv(graph: Graph, node: Node) -> Layer:
     """x, w, bias."""
     operands = _operands(graph, node)
+    _require_rank(operands.w, 3)
     if node.input(2):
         channels = operands.w.shape[0]
         operands = _with_bias(graph, node, operands, channels, 1, 1.0, 1.0)
@@ -45,12 +46,20 @@ def read_gemm(graph: Graph, node: Node) -> Layer:
     trans_x = bool(node.integer("transA", 0))
     trans_w = bool(node.integer("transB", 0))
     alpha, beta = node.real("alpha", 1.0), node.real("beta", 1.0)
+    for operand in (operands.x, operands.w):
+        _require_rank(operand, 2)
     if node.input(2) and beta != 0:
         channels = operands.w.shape[0 if trans_w else -1]
         rows = operands.x.shape[1 if trans_x else 0]
         operands = _with_bias(graph, node, operands, channels, rows, alpha, beta)
     result = _result(graph, node, operands)
     return gemm_layer(node, operands, result, trans_x=trans_x, trans_w=trans_w, alpha=alpha)
+
+
+def _require_rank(tensor: LayerTensor, least: int) -> None:
+    if len(tensor.shape) < least:
+        shape = list(tensor.shape)
+        raise RefusalError("ONX016", f"{tensor.name!r} has shape {shape}, expected {least} dims")
 
 
 def _operands(graph: Graph, node: Node) -> Operands:

@@ -65,6 +65,12 @@ def operand(
     """A tensor that is quantised in the graph, with its payload if it is a constant."""
     dtype = graph.dtype(name, allowed)
     constant = graph.is_constant(name)
+    if quantisation is not None and quantisation.scale.size > 1 and quantisation.axis is not None:
+        shape, axis, size = graph.shape(name), quantisation.axis, quantisation.scale.size
+        if axis >= len(shape) or shape[axis] not in (1, size):
+            raise RefusalError(
+                "ONX013", f"{name!r} {list(shape)} has {size} scales along axis {axis}"
+            )
     values = graph.constant(name) if constant else None
     return LayerTensor(name, dtype, graph.shape(name), quantisation, values, constant)
 

@@ -345,3 +345,18 @@ def test_a_case_runs_in_the_smallest_memory(tmp_path: Path) -> None:
     small = ("--set", "l1.banks=8", "--set", "l1.size=1KiB")
     answer = covenant("run", path, *SNAX, *small, "--on", "interpreter")
     assert answer.code == 0, answer
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "/proc/x"])
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
+def test_a_directory_that_cannot_be_written_is_told(model: Path, place: str) -> None:
+    answer = covenant("map", model, *SNAX, "-o", place)
+    assert_told(answer, 3, f"{place}: error[EMI007]: the directory cannot be written", "place that")
+    answer = covenant("arch", "rtl", "snax", "-o", place)
+    assert_told(answer, 2, "error[CLI005]: cannot write the file", "-o")
+
+
+def test_a_time_limit_that_is_no_number_is_told(model: Path) -> None:
+    answer = covenant("map", model, *SNAX, "--time-limit", "nan")
+    assert answer.code == 2
+    assert "nan is not a number of seconds" in answer.err
