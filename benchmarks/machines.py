@@ -2,7 +2,7 @@
 
 `equal`: the interpreter's outputs are those of the codelet and the program's checker finds nothing.
 `int8`: only without zero points and with one scale for all channels. `shared`: the processor beside
-the accelerator does a share, which the cycles do not count.
+the accelerator does a share, which the cycles do not count. `processor`: it does all of the layer.
 `mapped`: proven, but there is no program, since the architecture has no instruction set yet. Other
 cells are reasons, printed below the table with their lines. Exit code 7 when outputs differ.
 """
@@ -33,7 +33,7 @@ from covenant.emit.image import build_image
 from covenant.emit.lower import lower
 from covenant.mapper.cost import evaluate
 from covenant.mapper.mapping import Mapping
-from covenant.mapper.shares import shared
+from covenant.mapper.shares import is_evaluated, shared
 from covenant.mapper.solve import solve
 from covenant.sim.interpret import Interpreter
 from machine_layers import LAYERS, symmetric
@@ -65,6 +65,12 @@ def cell(acg: Acg, layer: str, time_limit: float) -> Cell:
         return found
     again = _cell(acg, layer, simpler, time_limit)
     return found if again.result == "MAP001" else replace(again, result=f"{again.result} int8")
+
+
+def by_processor(found: Cell, acg: Acg) -> Cell:
+    """The cell of a layer that no node computes, where the processor does."""
+    alone = is_evaluated(_layer(parse_codelet(LAYERS[found.layer])), acg)
+    return replace(found, result="processor") if alone and found.result == "MAP001" else found
 
 
 def _cell(acg: Acg, layer: str, text: str, time_limit: float) -> Cell:
@@ -155,7 +161,7 @@ def command(
     for name in names:
         acg = read_architecture(ARCHITECTURES / f"{name}.yaml", {})
         for layer in wanted:
-            cells.append(cell(acg, layer, time_limit))
+            cells.append(by_processor(cell(acg, layer, time_limit), acg))
             click.echo(f"{name:12} {layer:14} {cells[-1].result}", err=True)
     if as_json:
         lines = {name: yaml_lines(name) for name in names}
