@@ -87,6 +87,12 @@ def _undivided(case: _Case, words: Column) -> Division:
     if pace:  # nothing is reduced: every word moved disturbs a little
         own = case.nest.words([o.port for o in case.readers])
         lost = -(-beats * (own + words) // (24 * pace * memory.banks))
+    elif len(case.readers) == 1:
+        (only,) = case.readers
+        moved = case.nest.words([o.port for o in (*case.space.loads, *case.space.stores)])
+        sizes = [n for n, a in zip(only.shape, only.indices, strict=True) if only.lane in a.dims]
+        awake = beats * min([only.lanes, *sizes]) // only.lanes
+        lost = -(-awake * moved // (20 * memory.banks))
     elif _in_step(case):
         lost = _lost_in_step(case)
     lost = np.where(case.room <= memory.size_bytes, lost, FAR)

@@ -46,6 +46,10 @@ CROWD, HOSTED = (17, 16), (7, 4)
 """Accesses that banks serve take so much longer than if they were spread evenly: in banks without a
 reader, and in banks that a reader has first choice of."""
 
+ALONE = 20
+"""Words of others that cost a reader which shares all banks with them a cycle, were its beats as
+wide as all banks."""
+
 MET = (8, 3)
 """What a step and an access of others weigh, in 24ths of the share of the banks that the operands
 of an array which reduces occupy, when all share all banks."""
@@ -204,7 +208,8 @@ def shared_rates(memory: Memory, operands: Sequence[Operand]) -> tuple[Rate, ...
     the steps."""
     found = readers(operands)
     if len(found) < 2:
-        return (Rate(0),)
+        words = sum(_awake(o) * words_per_step(o, memory.word_bytes) // o.lanes for o in found)
+        return (Rate(0, words, denominator=ALONE * memory.banks),)
     run, still = _alternating_run(memory, found)
     if run:
         share, whole = SUM_LOSS
@@ -219,6 +224,14 @@ def shared_rates(memory: Memory, operands: Sequence[Operand]) -> tuple[Rate, ...
     words = sum(words_per_step(o, memory.word_bytes) for o in found)
     met = MET[1] * 2 * words
     return (Rate(MET[0] * words, 0, met, 24 * memory.banks, met),)
+
+
+def _awake(operand: Operand) -> int:
+    """Lanes that have a position of the tensor."""
+    axes = (
+        s for s, a in zip(operand.shape, operand.indices, strict=True) if operand.lane in a.dims
+    )
+    return min((operand.lanes, *axes))
 
 
 def shared_loss(
