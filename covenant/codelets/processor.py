@@ -50,8 +50,7 @@ def is_one_nest(lowered: LoweredLayer) -> bool:
     local = {t.name for t in codelet.tensors if t.role is Role.LOCAL}
     refs = [ref for step in codelet.steps for ref in (step.target, *step.refs)]
     alike = all(ref.indices == place for ref in refs if ref.name in local)
-    apart = not {d.name for d in codelet.dims} & {t.name for t in codelet.tensors}
-    return alike and apart and all(index.is_plain for index in place)
+    return alike and all(index.is_plain for index in place)
 
 
 def form(lowered: LoweredLayer, abilities: tuple[str, ...], name: str) -> LoweredLayer:

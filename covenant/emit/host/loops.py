@@ -121,14 +121,18 @@ class _Writer:
             offset += index.constant * stride
             for dim, coefficient in index.terms:
                 terms[dim] = terms.get(dim, 0) + coefficient * stride
-        return _sum([*terms.items()], offset)
+        return _sum([(self.counter(d), c) for d, c in terms.items()], offset)
+
+    def counter(self, dim: str) -> str:
+        """The counter of a dim; tensors have their own names."""
+        return f"{dim}_at" if any(t.name == dim for t in self.codelet.tensors) else dim
 
     def conditions(self, ref: Ref, tensor: Tensor) -> list[str]:
         """What holds where a subscript that can leave the tensor is inside it."""
         found = []
         for index, size in zip(ref.indices, tensor.shape, strict=True):
             low, high = self.reach(index)
-            text = _sum([*index.terms], index.constant)
+            text = _sum([(self.counter(d), c) for d, c in index.terms], index.constant)
             found += [f"{text} >= 0"] if low < 0 else []
             found += [f"{text} < {size}"] if high >= size else []
         return found
@@ -152,7 +156,7 @@ def _nest(writer: _Writer) -> list[str]:
     """The loops over the output, with the steps inside."""
     target = writer.codelet.steps[-1].target
     dims = [index.dims[0] for index in target.indices]
-    lines = _heads(writer.codelet, dims, 1)
+    lines = _heads(writer, dims, 1)
     depth = 1 + len(dims)
     known: set[str] = set()
     lines[-1:] = [f"{lines[-1]} {{"] if dims else ["  {"]
@@ -184,15 +188,16 @@ def _step(writer: _Writer, step: Statement, known: set[str], depth: int) -> list
     )
     return [
         f"{pad}int64_t {total} = {first};",
-        *_heads(writer.codelet, swept, depth),
+        *_heads(writer, swept, depth),
         "  " * (depth + len(swept)) + update,
         f"{pad}{declared}{place} = ({c_type(tensor.dtype)}){total};",
     ]
 
 
-def _heads(codelet: Codelet, dims: Sequence[str], depth: int) -> list[str]:
+def _heads(writer: _Writer, dims: Sequence[str], depth: int) -> list[str]:
     """A `for` per dim, each inside the one before."""
+    named = [(writer.counter(d), writer.codelet.dim(d).extent) for d in dims]
     return [
-        "  " * (depth + level) + f"for (int64_t {d} = 0; {d} < {codelet.dim(d).extent}; {d}++)"
-        for level, d in enumerate(dims)
+        "  " * (depth + level) + f"for (int64_t {d} = 0; {d} < {extent}; {d}++)"
+        for level, (d, extent) in enumerate(named)
     ]

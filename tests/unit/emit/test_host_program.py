@@ -19,8 +19,11 @@ import gemmini_runs
 from covenant import pipeline
 from covenant.acg.control import Control
 from covenant.acg.reader import read_architecture
+from covenant.codelets.lowered import LoweredLayer
+from covenant.codelets.parser import parse_codelet
 from covenant.core.diagnostics import CovenantError
 from covenant.emit.encode import encode
+from covenant.emit.host.loops import loops_of
 from covenant.emit.host.tape import Region, build_tape
 from covenant.emit.program import Halt, Instruction, Operation
 from covenant.report.request import MapOptions
@@ -316,6 +319,18 @@ def test_processor_computes_what_no_node_can(name: str, tmp_path: Path) -> None:
     assert not ran.counts
     for found, wanted in zip(ran.outputs, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_counters_of_loops_keep_apart_from_tensors() -> None:
+    text = """codelet move "move"
+dims x=3 y=2
+input x int8[2,3]
+output y int8[3,2]
+y[x,y] = x[y,x]
+"""
+    made = loops_of(LoweredLayer(parse_codelet(text), {}, {}), "layer0").text
+    assert "for (int64_t x_at = 0; x_at < 3; x_at++)" in made
+    assert "y[2 * x_at + y_at] = (int8_t)(x[3 * y_at + x_at]);" in made
 
 
 @pytest.mark.parametrize("kind", ["gemm", "one row", "conv"])
