@@ -189,10 +189,14 @@ class Mover:
         """Cycles of rows, averaged over where in a beat they may start."""
         if not run:
             return 0
-        least = self.space.paths[self.operand.port].row_cycles
+        road = self.space.paths[self.operand.port]
         starts = sorted({(start + i * pitch) % self.bus for i in range(self.bus)})
-        beats = [max((at + run - 1) // self.bus + 1, least) for at in starts]
-        return -(-count * sum(beats) // len(starts))
+        cycles = []
+        for at in starts:
+            beats = (at + run - 1) // self.bus + 1
+            crossed = road.wait * (beats - 1) * self.bus // road.burst
+            cycles.append(max(beats, -(-(road.wait + crossed + beats) // road.ahead)))
+        return -(-count * sum(cycles) // len(starts))
 
 
 def _side(low: int, span: int, size: int, apart: int) -> Side:

@@ -99,7 +99,7 @@ def _window(
             cycles += max(1, len(beats - taken) if seen else 0)
             taken |= beats if seen else set()
         if seen:
-            read += max(cycles, road.row_cycles) if taken else cycles
+            read += max(cycles, -(-(road.wait + cycles) // road.ahead)) if taken else cycles
         else:
             unread += cycles
     return read, unread

@@ -22,7 +22,7 @@ class RtlStages:
     latency (cvn_stream_reader: address, FIFO); rounding: stages of the requantisers that a plain
     write has not (cvn_post). address_beats: beats that a stream's addresses run ahead of its words
     (cvn_address_queue); jobs_ahead: loads whose requests may be under way per queue place
-    (cvn_dma).
+    (cvn_dma); burst_bytes, burst_beats: largest request (cvn_dma_bursts).
     """
 
     offer: int = 1
@@ -35,6 +35,8 @@ class RtlStages:
     rounding: int = 2
     address_beats: int = 8
     jobs_ahead: int = 4
+    burst_bytes: int = 4096
+    burst_beats: int = 64
 
 
 CLUSTER = RtlStages()

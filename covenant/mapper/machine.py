@@ -169,7 +169,8 @@ def _latency(sites: Sequence[Site]) -> int:
     for site in sites:
         if site.operand.role in (Role.INPUT, Role.CONSTANT) and site.road.bus and site.outer:
             place = found.get(site.depth, 0)
-            found[site.depth] = max(place, site.outer.latency_cycles)
+            wait = site.outer.latency_cycles
+            found[site.depth] = max(place, wait - wait // site.road.ahead)
     return sum(found.values())
 
 

@@ -15,7 +15,8 @@ from math import prod
 
 import networkx as nx
 
-from covenant.acg.graph import Acg, Capability, Memory
+from covenant.acg.graph import Acg, Capability, Memory, Transfer
+from covenant.acg.stages import CLUSTER
 from covenant.codelets.ir import Codelet
 from covenant.mapper.candidates import Binding
 from covenant.mapper.joints import joints, movers
@@ -79,7 +80,7 @@ class Site:
     @property
     def is_plain(self) -> bool:
         """Whether rows and banks make no difference: words move one by one, in any order."""
-        narrow = self.road.bus <= self.word_bytes and self.road.row_cycles <= 1
+        narrow = self.road.bus <= self.word_bytes and self.road.row(1) <= 1
         return self.packing.banks == 1 and narrow and self.operand.source is None
 
 
@@ -257,10 +258,10 @@ def _follower(
         bus = min(
             stream.bytes_per_cycle, memory.write_bytes_per_cycle, _rate(acg, binding, operand)
         )
-        way = Path(max(1, bus), 0, 0, 1)
+        way = Path(max(1, bus), 0, 0)
     else:
         bus = min(stream.bytes_per_cycle, memory.read_bytes_per_cycle)
-        way = Path(bus, 0, memory.latency_cycles, 1)
+        way = Path(bus, 0, memory.latency_cycles)
     packing = replace(memory, banks=1, bank_group=0)
     at = depth[route[0]]
     site = Site(operand.port, operand, memory, packing, at, memory, way, follows=led)
@@ -302,21 +303,29 @@ def road(acg: Acg, operand: Operand, outer: Memory | None, inner: Memory) -> Pat
     """The way between two memories: of results outward, of everything else inward; without one for
     partial sums that stay. An off-chip latency covers the whole of a tile's first row."""
     if outer is None:
-        return Path(0, 0, 0, 0)
+        return Path(0, 0, 0)
     out = operand.role is Role.OUTPUT
     ways = acg.between(inner.name, outer.name) if out else acg.between(outer.name, inner.name)
     if not ways:
-        return Path(0, 0, 0, 0)
+        return Path(0, 0, 0)
     sums = operand.role is Role.PARTIAL and outer.off_chip
     transfer = next((t for t in ways if not sums or SUMS in t.abilities), ways[0])
     if out:
         bus = min(transfer.bytes_per_cycle, outer.write_bytes_per_cycle)
-        return Path(bus, transfer.setup_cycles, stages_of(acg).clear(outer), 1)
+        clear = stages_of(acg).clear(outer)
+        wait, ahead = outer.write_latency_cycles, transfer.outstanding
+        return Path(bus, transfer.setup_cycles, clear, wait, ahead, _burst(transfer))
     bus = min(transfer.bytes_per_cycle, outer.read_bytes_per_cycle)
-    row = -(-outer.latency_cycles // max(1, transfer.outstanding))
     issue = acg.control.issue_cycles if acg.control is not None else 0
-    wait = stages_of(acg).refill(outer, acg.transfer(operand.stream), issue)
-    return Path(bus, transfer.setup_cycles, wait, max(1, row))
+    wait, ahead = outer.latency_cycles, transfer.outstanding
+    first = stages_of(acg).refill(outer, acg.transfer(operand.stream), issue)
+    first = max(0, first - wait // ahead)  # rows count it where few may be under way
+    return Path(bus, transfer.setup_cycles, first, wait, ahead, _burst(transfer))
+
+
+def _burst(transfer: Transfer) -> int:
+    """Bytes of the largest request."""
+    return min(CLUSTER.burst_bytes, CLUSTER.burst_beats * transfer.bytes_per_cycle)
 
 
 def lane_size(

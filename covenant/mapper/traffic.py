@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import gcd, prod
 
 from covenant.acg.graph import Memory
+from covenant.acg.stages import CLUSTER
 from covenant.mapper.operands import Operand
 from covenant.mapper.placement import (
     cell_bytes,
@@ -35,14 +36,22 @@ class Path:
     """How an operand reaches its on-chip memory or leaves it.
 
     bus: bytes per cycle of the narrowest part; setup_cycles: added by every launch; latency_cycles:
-    from a launch to its first data beyond that; row_cycles: fewest cycles a row takes, latency /
-    outstanding transactions; 0 bus: none.
+    from a launch to its first data beyond that; wait: from a request, of at most `burst` bytes, to
+    its data; `ahead` may be under way (cvn_dma_load, cvn_dma_store); 0 bus: none.
     """
 
     bus: int
     setup_cycles: int
     latency_cycles: int
-    row_cycles: int
+    wait: int = 0
+    ahead: int = 1
+    burst: int = CLUSTER.burst_bytes
+
+    def row(self, beats: int) -> int:
+        """Cycles of a row of so many beats in a long line of them: its requests wait for room, and
+        one ends where its burst ends in memory; averaged over where the row may start."""
+        waits = self.wait * (self.burst + (beats - 1) * self.bus) // self.burst
+        return max(beats, -(-(waits + beats) // self.ahead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +185,7 @@ def _rows(count: int, run: int, start: int, pitch: int, road: Path) -> int:
         return 0
     places = road.bus // gcd(pitch, road.bus)
     beats = sum(
-        max(-(-((start + i * pitch) % road.bus + run) // road.bus), road.row_cycles)
-        for i in range(places)
+        road.row(-(-((start + i * pitch) % road.bus + run) // road.bus)) for i in range(places)
     )
     return -(-count * beats // places)
 
@@ -302,7 +310,7 @@ def _window_columns(
     clip = operand.pad is not None
     lines = [every_span(operand.indices[a], operand.shape[a], tiles, 1, clip=clip) for a in outer]
     extents = [_extent(operand, a, tiles) for a in (*outer, *own)]
-    rows = rows_of(operand, memory, road.bus, road.row_cycles)
+    rows = rows_of(operand, memory, road.bus, road.wait, road.ahead)
     moved = totals(rows, lines, [tiles[operand.indices[a].dims[0]] for a in own])
     return Columns(tile_words(operand, extents, memory), *moved)
 

@@ -47,7 +47,8 @@ class WindowRows:
     words: int
     word_bytes: int
     bus: int
-    row_cycles: int
+    wait: int
+    ahead: int
     along: int
     across: int
 
@@ -112,7 +113,8 @@ def _row_costs(rows: WindowRows) -> _Costs:
             needed = np.where(reach > 0, -(-(phase + reach) // bus), 0)
             cycles += np.maximum(1, needed - have)
             have = np.maximum(have, needed)
-        spent = np.maximum(cycles, np.where(end > lead, rows.row_cycles, 1)).sum(axis=0)
+        requested = -(-(rows.wait + cycles) // rows.ahead)
+        spent = np.maximum(cycles, np.where(end > lead, requested, 1)).sum(axis=0)
         sums[run, 1:] = np.cumsum(spent)
         empty[run] = len(parts)
         place = lines + run * windows.run_step
@@ -140,12 +142,13 @@ def tile_words(operand: Operand, extents: Sequence[int], memory: Memory) -> int:
     return prod(extents) * padded_pitch(words, 1, operand.lanes, memory)
 
 
-def rows_of(operand: Operand, memory: Memory, bus: int, row_cycles: int) -> WindowRows:
-    """The rows of a windowed operand over a bus."""
+def rows_of(operand: Operand, memory: Memory, bus: int, wait: int, ahead: int) -> WindowRows:
+    """The rows of a windowed operand over a bus; wait, ahead: as those of a `Path`."""
     words = packed_blocks(operand, operand.shape[-1], memory.word_bytes, on_chip=True)
     across = operand.shape[-3] if window_axes(operand) > 1 else 1
     windows = windows_of(operand)
-    return WindowRows(windows, words, memory.word_bytes, bus, row_cycles, operand.shape[-2], across)
+    along = operand.shape[-2]
+    return WindowRows(windows, words, memory.word_bytes, bus, wait, ahead, along, across)
 
 
 def totals(

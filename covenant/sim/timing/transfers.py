@@ -58,6 +58,12 @@ class Path:
         self._take(job, self.queues[channel])
         return True
 
+    @property
+    def _latency(self) -> int:
+        """Until the first word; what requests wait for room is part of the work."""
+        latency = self.dma.source.latency_cycles
+        return latency - latency // self.dma.transfer.outstanding
+
     def _turns(self) -> tuple[int, ...]:
         """Channels, the one after the last served first."""
         count = len(self.queues)
@@ -73,7 +79,7 @@ class Path:
         if self.dma.loads:
             self._requests_end = now + max(1, work.requests) * TICKS
             self._agenda.at(self._requests_end, self._next)
-            wait = request + (self.dma.source.latency_cycles if work.requests else 1)
+            wait = request + (self._latency if work.requests else 1)
         else:
             # A store that has waited for another one follows without a gap.
             wait = 0 if self._moved_at == now else request

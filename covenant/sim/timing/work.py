@@ -14,14 +14,12 @@ from math import prod
 import numpy as np
 
 from covenant.acg.graph import Acg, Capability, Record
+from covenant.acg.stages import CLUSTER
 from covenant.emit.steps import active, counters, ends_inside, expected_beats, record_reuse
 from covenant.emit.units import ComputeUnit, Dma, Registers, record_bytes
 from covenant.sim.timing.pipeline import Pipeline
 from covenant.sim.timing.traffic import Banks, NodeTraffic, PathTraffic, StreamTraffic
 from covenant.sim.timing.windows import window_cycles
-
-_BURST_BYTES = 4096
-_BURST_BEATS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,11 +92,12 @@ class Works:
     def _transferred(self, dma: Dma, registers: Registers) -> Transferred:
         beats, bursts = _far_side(dma, registers)
         far = dma.source if dma.loads or dma.target.per else dma.target
-        wait = bursts * far.latency_cycles if dma.loads else 0
+        wait = bursts * (far.latency_cycles if dma.loads else far.write_latency_cycles)
         width = dma.transfer.bytes_per_cycle
         reads = far is dma.source
         rate = (far.read_bytes_per_cycle if reads else far.write_bytes_per_cycle) or width
-        cycles = max(beats, -(-beats * width // rate), -(-wait // max(1, dma.transfer.outstanding)))
+        moved = max(beats, -(-beats * width // rate))
+        cycles = max(moved, -(-(wait + moved) // dma.transfer.outstanding))
         lanes = self._banks.transfer(dma, registers) if self._banks else ()
         traffic = PathTraffic(lanes, dma.loads, beats, cycles)
         return Transferred(beats, cycles, bursts, self._paths.setdefault(traffic, traffic))
@@ -215,6 +214,11 @@ def _record_beats(unit: ComputeUnit, record: Record) -> int:
     return record_bytes(unit, record) // (stream.words * stream.word_bytes)
 
 
+def _block(beat: int) -> int:
+    """Beats of the largest request."""
+    return max(1, min(CLUSTER.burst_beats, CLUSTER.burst_bytes // beat))
+
+
 def _far_side(dma: Dma, registers: Registers) -> tuple[int, int]:
     """Bus beats of a transfer, and cycles of its requests (0 for a fill)."""
     far = "src" if dma.loads else "dst"
@@ -231,7 +235,7 @@ def _far_side(dma: Dma, registers: Registers) -> tuple[int, int]:
     if registers.get(f"{far}.stride[0]", run * word) == run * word:
         run, rows = run * bounds[0], rows[:: bounds[0]]
     first, end = rows // lanes, (rows + run - 1) // lanes + 1
-    block = max(1, min(_BURST_BEATS, _BURST_BYTES // (lanes * word)))
+    block = _block(lanes * word)
     bursts = (end - 1) // block - first // block + 1
     return int((end - first).sum()), int(bursts.sum())
 
@@ -244,7 +248,7 @@ def _multicast(dma: Dma, registers: Registers) -> tuple[int, int]:
         places = np.unique(dma.addresses(registers, "dst") % dma.target.size_bytes)
         return -(-places.size // lanes), 0
     beats = np.unique(dma.addresses(registers, "src") // dma.word_bytes // lanes)
-    block = max(1, min(_BURST_BEATS, _BURST_BYTES // (lanes * dma.word_bytes)))
+    block = _block(lanes * dma.word_bytes)
     return beats.size, np.unique(beats // block).size
 
 

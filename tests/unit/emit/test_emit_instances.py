@@ -55,7 +55,7 @@ def _case(random: Random) -> tuple[Spread, dict[str, int], dict[str, int]]:
     spread = [d for d in ("o", "f", "n") if random.random() < 0.7] or ["n"]
     memory = Memory("m", False, 1024, WORD, 1, 1, 4, 4, 0, 0, Span("m"))
     lanes = tuple((d, step[d] // each[d], each[d]) for d in spread)
-    site = Site("x", operand, memory, memory, 1, None, Path(0, 0, 0, 0), lanes=lanes)
+    site = Site("x", operand, memory, memory, 1, None, Path(0, 0, 0), lanes=lanes)
     layout = lane_layout(site, sizes, step)
     made, stride = [], 1024
     for dim, count, own in reversed([*lanes, ("", random.choice([1, 2]), 1)]):
