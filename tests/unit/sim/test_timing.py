@@ -78,7 +78,7 @@ def test_narrow_memory_and_few_requests_slow_a_load_down(acg: Acg) -> None:
     rows = written("load0", run=1, bound0=4, src__stride0=64, dst__stride0=64)
     assert (
         timed(replace(acg, transfers=few), *rows, Launch("load0")).cycles
-        == 6 + 2 + LATENCY + 4 * LATENCY - 1 + DONE + END - 1
+        == 6 + 2 + 4 * (LATENCY + 1) - 1 + DONE + END - 1
     )
 
 
