@@ -10,7 +10,7 @@ an operand in a memory):
   between launches (cvn_job_queue). A step takes as long as the slowest stream it needs.
 - conflicts (cvn_tcdm): what `banking.sharing` says of the banks that the buffers share: cycles that
   the array loses, that transfers are pressed by it, that the banks of results are busy.
-- load, store (cvn_dma): rows * max(beats of a row, latency / outstanding) + set-up per exchange,
+- load, store (cvn_dma): rows * max(beats, (latency + beats) / outstanding) + set-up per exchange,
   exact for tails, halos and fills, averaged over where in a beat rows start; with buses no wider
   than a word each word takes its time. Reads and writes have their own channel, off-chip memories
   one for all, other memories one per memory they feed. Partial sums that do not stay in an inner
