@@ -91,12 +91,13 @@ class Ordered:
             following = next(steps, None)
             tile = self._tile(here[1])
             ahead = self._tile(following[1]) if following else None
-            first = list(self._prefetched(here[1]))
+            first = list(self._prefetched(here[1], self.inputs))
             begun, launches = list(self._begun(tile)), list(self._launches(tile))
             ended = list(self._ended(tile, ahead))
             early = ahead is not None and self._has_room(ahead)
             follows = list(self._loads(ahead)) if ahead else []
-            first += self._prefetched(following[1]) if following else []
+            passed_on = [p for p in self.inputs if any(o.outer is p for o in self.inputs)]
+            first += self._prefetched(following[1], passed_on) if following else []
             among = spread(launches, late, follows if early else [])
             waits = self._may_wait(tile)
             self.advanced.append(here[0])
@@ -108,21 +109,34 @@ class Ordered:
         self.tiles.append("")
         yield [*late, *(x for run in (*self.before, *self.after) for x in run.flushed())]
 
-    def _prefetched(self, index: Index) -> Iterator[Invocation]:
-        """Loads from off chip of tiles that come next, as soon as the copy for them is free, where
-        inner memories take them on: the iteration before would be too late, and what launches of
-        this one need has been passed on by then."""
-        for place in self.inputs:
-            if place.outer is not None or place.placement.copies < 2 or place.coming is not None:
+    def _prefetched(self, index: Index, places: list[Place]) -> Iterator[Invocation]:
+        """Loads of tiles that come next, as soon as the copy for them is free: the iteration before
+        would be too late. Behind the loads of an iteration the copy is free only where inner
+        memories have passed on what its launches need."""
+        for place in places:
+            if place.placement.copies < 2 or place.coming is not None:
                 continue
-            passed_on = any(other.outer is place for other in self.inputs)
-            if place.looked == place.exchanges or not passed_on:
+            level = self._watched(place)
+            if place.looked == place.exchanges or not self._is_early(place, level):
                 continue
             place.looked = place.exchanges
-            level = self._watched(place)
             following = self.nest.following(index, level) if level >= 0 else None
             if following is not None and self.nest.exists(following):
                 yield from self.main.prefetch(place, self._tile(following).origin)
+
+    def _is_early(self, place: Place, level: int) -> bool:
+        """Whether the next tile may be loaded long before it is needed: inner memories take the
+        present one on, or it lasts for many iterations and nothing that does not needs its unit."""
+        if any(other.outer is place for other in self.inputs):
+            return place.outer is None or self._is_alone(place, level)
+        return level < len(self.nest.loops) - 1 and self._is_alone(place, level)
+
+    def _is_alone(self, place: Place, level: int) -> bool:
+        """Whether its unit loads nothing that changes more often."""
+        assert place.fetch is not None
+        own = place.fetch.unit.name
+        others = (o for o in self.inputs if o.fetch is not None and o.fetch.unit.name == own)
+        return all(self._watched(other) <= level for other in others)
 
     def _watched(self, place: Place) -> int:
         """The innermost loop that changes the tile of a place, -1 for none."""

@@ -92,6 +92,15 @@ class Place:
         whole = Tile(dict.fromkeys(self.extents, 0), dict(self.extents))
         return whole, Lies(self.home, f"{self.placement.port} home")
 
+    def outside(self, origin: dict[str, int]) -> tuple[Tile, Lies] | None:
+        """The tile around the one of these iterations, and where that lies; None where it is not
+        there yet."""
+        if self.outer is None or self.outer.around(origin) == self.outer.tile:
+            return self.lies_outside
+        if self.outer.around(origin) == self.outer.coming:
+            return self.outer.coming, self.outer.lies_next
+        return None
+
     @property
     def text(self) -> str:
         """Port and tile, for people."""

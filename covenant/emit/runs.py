@@ -177,12 +177,12 @@ class Run:
                 yield from self.fetch(place)
 
     def prefetch(self, place: Place, origin: dict[str, int]) -> Iterator[Invocation]:
-        """Bring the tile that comes next into the next copy, from the off-chip memory."""
-        wanted = place.around(origin)
-        if wanted == place.tile or place.fetch is None:
+        """Bring the tile that comes next into the next copy, if the one around it is there."""
+        wanted, outside = place.around(origin), place.outside(origin)
+        if wanted == place.tile or place.fetch is None or outside is None:
             return
         place.coming = wanted
-        around, far = place.lies_outside
+        around, far = outside
         text = self._text(place)
         yield from place.fetch.moves(wanted, around, place.lies_next, far, text)
 

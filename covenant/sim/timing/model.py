@@ -72,7 +72,7 @@ class _Processor:
         self._agenda = agenda = Agenda(Contention().slowness)
         self._works = Works(acg, pipeline)
         self._semaphores = Semaphores(agenda, control.semaphores, pipeline.credit)
-        self._hazards = Hazards() if control.in_order else None
+        self._hazards = Hazards(acg) if control.in_order else None
         self._units = {u.name: read_unit(acg, u) for u in control.units}
         self._registers = {
             u.name: {r.quantity: r.reset for r in u.registers} for u in control.units
@@ -253,8 +253,7 @@ class _Processor:
                 job = Job(self._launches, computed, 1 + len(computed.beats))
         if self._hazards is not None:
             found = touched(unit, registers)
-            job.after = self._hazards.before(launch.unit, found)
-            self._hazards.add(launch.unit, job, found)
+            job.after = self._hazards.add(launch.unit, job, unit, registers, found)
         if isinstance(unit, Dma):
             self._of(launch.unit)[0].push(job, launch.waits, launch.posts)
         else:

@@ -105,7 +105,10 @@ class Node:
         lead = work.lead.get(key, 0)
         stream = self.unit.stream(key)
         latency = self._pipeline.first_beat(self._acg.memory(stream.memory), work.capability)
-        there = job.taken[key] + (latency + lead) * TICKS
+        there = job.taken[key] + latency * TICKS
+        if self._pipeline.starts_ahead:
+            there = max(job.taken[key], job.ready + latency * TICKS)
+        there += lead * TICKS
         if self._records.get(key, False):
             there = max(there, self._taken_at + (1 + lead) * TICKS)
         return there

@@ -42,6 +42,12 @@ class Pipeline:
         return memory.latency_cycles + capability.startup_cycles
 
     @property
+    def starts_ahead(self) -> bool:
+        """Whether a launch whose operands are there starts up while the one before computes
+        (`startup_cycles` are stages of a pipeline)."""
+        return not self.in_family
+
+    @property
     def drains_ahead(self) -> bool:
         """Whether the results of a launch leave while the next one computes (`drain_cycles` are
         stages of a pipeline); the writer of the cluster takes one job at a time

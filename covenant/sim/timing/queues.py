@@ -21,7 +21,8 @@ class Job:
 
     number: of all launches; taken: when each stream took its part, in ticks; waiters: what to do
     when a stream takes it; left: engines that have not done theirs; ended: what to do then; after:
-    launches that must be done before.
+    launches that must be done before; visible: when engines see it, done: when all have done
+    theirs, in ticks.
     """
 
     number: int
@@ -31,6 +32,13 @@ class Job:
     taken: dict[str, int] = field(default_factory=dict)
     waiters: dict[str, Action] = field(default_factory=dict)
     ended: list[Action] = field(default_factory=list)
+    visible: int = 0
+    done: int = 0
+
+    @property
+    def ready(self) -> int:
+        """When all that it waits for was there, in ticks."""
+        return max((self.visible, *(other.done for other in self.after)))
 
     def take(self, key: str, now: int) -> None:
         """A stream takes its part."""
@@ -39,10 +47,11 @@ class Job:
         if waiter is not None:
             waiter()
 
-    def finish(self) -> None:
+    def finish(self, now: int) -> None:
         """One more engine has done its part."""
         self.left -= 1
         if not self.left:
+            self.done = now
             for action in self.ended:
                 action()
 
@@ -138,7 +147,7 @@ class Queue:
 
     def push(self, job: Job, waits: tuple[str, ...] = (), posts: tuple[str, ...] = ()) -> None:
         """A launch; the engine sees it a little later."""
-        visible = self._agenda.now + self._delay
+        job.visible = visible = self._agenda.now + self._delay
         self._waiting.append(_Entry(job, visible, waits, posts))
         for other in job.after:
             other.ended.append(self.poke)
@@ -172,7 +181,7 @@ class Queue:
         entry = self._running.popleft()
         self.finished = self._agenda.now
         self._semaphores.post(entry.posts)
-        entry.job.finish()
+        entry.job.finish(self._agenda.now)
         self._agenda.at(self._agenda.now + TICKS, self._free)
         self.poke()
 
